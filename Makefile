@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A thin wrapper around kbuild and the scripts; `make help` lists the targets.
+ifneq ($(KERNELRELEASE),)
+include $(src)/Kbuild
+else
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+KBUILD_ARGS = -C $(KDIR) M=$(CURDIR) $(if $(W),W=$(W)) $(if $(C),C=$(C))
+
+all: modules
+
+modules:
+	$(MAKE) $(KBUILD_ARGS) modules
+
+# updates/ wins over the distribution's kernel/fs/erofs in depmod's search
+install: modules
+	$(MAKE) $(KBUILD_ARGS) INSTALL_MOD_DIR=updates modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
+
+uninstall:
+	rm -f $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/erofs.ko*
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
+
+clean:
+	$(MAKE) $(KBUILD_ARGS) clean
+	rm -rf build
+
+setup:
+	scripts/setup
+
+demo: setup
+	scripts/demo
+
+check: setup
+	scripts/check
+
+style: setup
+	scripts/style.sh
+
+bench: setup
+	scripts/bench
+
+help:
+	@echo 'make                 build erofs.ko for the running kernel'
+	@echo 'make KDIR=DIR        build it for the kernel whose build folder is DIR'
+	@echo 'make install         install it so that it wins over the distribution'"'"'s'
+	@echo 'make uninstall       take it away again'
+	@echo 'make demo            see it work on 6.12 and 6.1, in qemu'
+	@echo 'make check           run the test suite on 6.12 and 6.1, in qemu'
+	@echo 'make bench           measure it against its peers'
+	@echo 'make style           what the sources have to pass'
+
+.PHONY: all modules install uninstall clean setup demo check style bench help
+endif

@@ -1,0 +1,689 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * File data: where it is, how it gets into the page cache, and what the VFS may
+ * ask of it.
+ *
+ * erofs_map_blocks() answers "where" for every layout and every caller. The
+ * fill engine below it is the only writer of page-cache folios: for each folio
+ * it zeroes, copies, or appends device reads, extent by extent, and never asks
+ * what kind of device that is. iomap serves what reports or moves whole extents
+ * (direct I/O and DAX on block devices, FIEMAP, SEEK_HOLE, bmap), but not
+ * buffered reads: its readahead in 6.1 and 6.12 joins bios by sector number
+ * alone and would give a multi-device image another device's bytes.
+ *
+ * Locks: the folio lock, held from read_folio or readahead to the last part.
+ */
+#include <linux/fiemap.h>
+#include <linux/iomap.h>
+#include <linux/uio.h>
+#include "internal.h"
+#include "trace.h"
+
+/* ---- map: (inode, position) to extent ---- */
+
+static void erofs_extent_hole(struct erofs_extent *ext, u64 la, u64 len)
+{
+	*ext = (struct erofs_extent) {
+		.kind = EROFS_EXT_HOLE, .la = la, .len = len,
+	};
+}
+
+/* The bytes of the primary device as they are: the metadata inode. */
+static int erofs_map_meta(struct inode *inode, u64 pos,
+			  struct erofs_extent *ext)
+{
+	*ext = (struct erofs_extent) {
+		.kind	= EROFS_EXT_PLAIN,
+		.la	= pos,
+		.len	= i_size_read(inode) - pos,
+		.dev	= erofs_primary(EROFS_SB(inode->i_sb)),
+		.pa	= pos,
+	};
+	return 0;
+}
+
+/* FORMAT.md section 9: the tail of a flat inline file may not leave its block. */
+static int erofs_map_tail(struct inode *inode, u64 la,
+			  struct erofs_extent *ext)
+{
+	const struct erofs_inode *ei = EROFS_I(inode);
+	const u32 bs = i_blocksize(inode);
+	const u64 len = i_size_read(inode) - la;
+	const u32 off = ei->tail_pos & (bs - 1);
+
+	if (off + len > bs)
+		return erofs_fail_inode(inode, -EUCLEAN,
+					"inline tail crosses a block, end %llu (%u)",
+					off + len, bs);
+	*ext = (struct erofs_extent) {
+		.kind	= EROFS_EXT_INLINE,
+		.la	= la,
+		.len	= len,
+		.pa	= ei->tail_pos,
+		.space	= ei->space,
+	};
+	return 0;
+}
+
+static int erofs_map_flat(struct inode *inode, u64 pos,
+			  struct erofs_extent *ext)
+{
+	const struct erofs_inode *ei = EROFS_I(inode);
+	const u64 size = i_size_read(inode);
+	const u32 bs = i_blocksize(inode);
+	u64 end = round_up(size, bs);
+
+	if (ei->hole) {
+		erofs_extent_hole(ext, 0, size);
+		return 0;
+	}
+	if (ei->layout == EROFS_LAYOUT_FLAT_INLINE) {
+		end -= bs;
+		if (pos >= end)
+			return erofs_map_tail(inode, end, ext);
+	}
+	ext->kind = EROFS_EXT_PLAIN;
+	ext->la = 0;
+	ext->len = end;
+	return erofs_map_device(inode, 0, ei->start, ext);
+}
+
+/* Does @next continue @chunk, so that one extent can tell of both? */
+static bool erofs_chunk_continues(const struct erofs_chunk_desc *chunk,
+				  const struct erofs_chunk_desc *next,
+				  u64 blocks)
+{
+	if (chunk->hole || next->hole)
+		return chunk->hole && next->hole;
+	return chunk->device == next->device &&
+	       chunk->blk + blocks == next->blk;
+}
+
+/* FORMAT.md section 10 */
+static int erofs_map_chunk(struct inode *inode, u64 pos,
+			   struct erofs_extent *ext)
+{
+	const struct erofs_inode *ei = EROFS_I(inode);
+	const u32 unit = ei->chunk_format & EROFS_CHUNK_FORMAT_INDEXES ? 8 : 4;
+	const u32 blkbits = ei->chunk_format & EROFS_CHUNK_FORMAT_BLKBITS;
+	const u32 bits = inode->i_blkbits + blkbits;
+	const u64 end = round_up(i_size_read(inode), i_blocksize(inode));
+	const u64 chunk_nr = pos >> bits;
+	const u64 table = round_up(ei->tail_pos, unit) + chunk_nr * unit;
+	/* neighbours are joined as far as the same page of the table goes */
+	const u32 room = (PAGE_SIZE - offset_in_page(table)) / unit;
+	const u64 left = ((end - 1) >> bits) - chunk_nr + 1;
+	const u32 nr = min_t(u64, room, left);
+	struct erofs_chunk_desc chunk, next;
+	struct erofs_buf buf = {};
+	const void *raw;
+	u32 i;
+
+	raw = erofs_buf_map(&buf, ei->space, table, nr * unit);
+	if (IS_ERR(raw))
+		return erofs_fail_inode(inode, PTR_ERR(raw),
+					"unreadable chunk table at %llu",
+					table);
+	erofs_disk_chunk(raw, ei->chunk_format, &chunk);
+	for (i = 1; i < nr; i++) {
+		erofs_disk_chunk(raw + i * unit, ei->chunk_format, &next);
+		if (!erofs_chunk_continues(&chunk, &next, (u64)i << blkbits))
+			break;
+	}
+	erofs_buf_put(&buf);
+
+	ext->la = chunk_nr << bits;
+	ext->len = min((u64)i << bits, end - ext->la);
+	if (chunk.hole) {
+		erofs_extent_hole(ext, ext->la, ext->len);
+		return 0;
+	}
+	ext->kind = EROFS_EXT_PLAIN;
+	return erofs_map_device(inode, chunk.device,
+				erofs_blk(EROFS_SB(inode->i_sb), chunk.blk),
+				ext);
+}
+
+static int erofs_map_layout(struct inode *inode, u64 pos,
+			    struct erofs_extent *ext)
+{
+	const struct erofs_inode *ei = EROFS_I(inode);
+
+	if (ei->is_meta)
+		return erofs_map_meta(inode, pos, ext);
+	switch (ei->layout) {
+	case EROFS_LAYOUT_FLAT_PLAIN:
+	case EROFS_LAYOUT_FLAT_INLINE:
+		return erofs_map_flat(inode, pos, ext);
+	case EROFS_LAYOUT_CHUNK_BASED:
+		return erofs_map_chunk(inode, pos, ext);
+	default:
+		return z_erofs_map_blocks(inode, pos, ext);
+	}
+}
+
+/**
+ * erofs_map_blocks - find the extent that holds a byte of a file
+ * @inode: the file
+ * @pos: byte in it
+ * @ext: receives the extent, resolved to a device and clamped to it
+ *
+ * The extent covers @pos. A plain one ends on a block or where its device does,
+ * so it may reach past the size of the file. Everything past the size is a
+ * hole. FORMAT.md sections 9, 10 and 14.
+ *
+ * Context: sleeps.
+ * Return: 0; -EUCLEAN, after a message; or the errno of reading metadata.
+ */
+int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
+{
+	const u64 size = i_size_read(inode);
+	int err;
+
+	if (pos >= size) {
+		erofs_extent_hole(ext, size, U64_MAX - size);
+		return 0;
+	}
+	*ext = (struct erofs_extent) {};
+	err = erofs_map_layout(inode, pos, ext);
+	if (!err && !erofs_extent_covers(ext, pos))
+		err = erofs_fail_inode(inode, -EUCLEAN,
+				       "byte %llu is outside its device", pos);
+	if (err)
+		*ext = (struct erofs_extent) {};
+	trace_erofs_map(inode, pos, ext, err);
+	return err;
+}
+
+/* ---- parts: when is a folio complete? ---- */
+
+/*
+ * While a folio is locked for reading its private field, which nothing else
+ * uses here, counts the parts that are still missing; the top bit says that one
+ * of them failed. It is zero again before the folio is unlocked.
+ */
+#define EROFS_PART_FAILED	(1U << 30)
+
+static atomic_t *erofs_folio_parts(struct folio *folio)
+{
+	BUILD_BUG_ON(sizeof(atomic_t) > sizeof(folio->private));
+	return (atomic_t *)&folio->private;
+}
+
+static void erofs_folio_begin(struct folio *folio)
+{
+	folio->private = NULL;
+	atomic_set(erofs_folio_parts(folio), 1);
+}
+
+static void erofs_folio_get_part(struct folio *folio)
+{
+	atomic_inc(erofs_folio_parts(folio));
+}
+
+static void erofs_folio_put_part(struct folio *folio, int err)
+{
+	atomic_t *parts = erofs_folio_parts(folio);
+	int left;
+
+	if (err)
+		atomic_or(EROFS_PART_FAILED, parts);
+	left = atomic_dec_return(parts);
+	if (left & ~EROFS_PART_FAILED)
+		return;
+	folio->private = NULL;
+	k_folio_end_read(folio, !left);
+}
+
+/* ---- fill: extents to folios ---- */
+
+/**
+ * struct erofs_fill - one read_folio or readahead call
+ * @inode: whose folios
+ * @io: gathers device reads
+ * @ext: the extent in use; the next piece is often in it
+ */
+struct erofs_fill {
+	struct inode *inode;
+	struct erofs_io io;
+	struct erofs_extent ext;
+};
+
+/* Bytes behind the end of the file are zero, whatever the last block holds. */
+static void erofs_zero_past_end(struct folio *folio, size_t off, size_t len)
+{
+	const u64 pos = folio_pos(folio) + off;
+	const u64 size = i_size_read(folio->mapping->host);
+
+	if (pos + len > size)
+		folio_zero_range(folio, off + (size > pos ? size - pos : 0),
+				 size > pos ? pos + len - size : len);
+}
+
+/* Any context; see invariants 3 to 5 of io.c. */
+static void erofs_fill_done(struct erofs_req *req, int err)
+{
+	struct folio *folio;
+	size_t off;
+	u32 i;
+
+	for (i = 0; i < req->nr_vecs; i++) {
+		const struct bio_vec *bv = &req->vecs[i];
+
+		folio = page_folio(bv->bv_page);
+		off = folio_page_idx(folio, bv->bv_page) * PAGE_SIZE +
+		      bv->bv_offset;
+		if (!err)
+			erofs_zero_past_end(folio, off, bv->bv_len);
+		erofs_folio_put_part(folio, err);
+	}
+}
+
+static int erofs_fill_inline(struct erofs_fill *fill, struct folio *folio,
+			     size_t off, size_t len, u64 skip)
+{
+	const struct erofs_extent *ext = &fill->ext;
+	size_t n;
+	int err = 0;
+
+	for (; len && !err; off += n, skip += n, len -= n) {
+		void *to = kmap_local_folio(folio, off);
+
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(off));
+		err = erofs_meta_copy(ext->space, ext->pa + skip, to, n);
+		kunmap_local(to);
+	}
+	flush_dcache_folio(folio);
+	if (err)
+		return erofs_fail_inode(fill->inode, err,
+					"unreadable inline data at %llu",
+					ext->pa);
+	return 0;
+}
+
+static int erofs_fill_plain(struct erofs_fill *fill, struct folio *folio,
+			    size_t off, size_t len, u64 skip)
+{
+	int err;
+
+	erofs_folio_get_part(folio);
+	err = erofs_io_add(&fill->io, fill->ext.dev, fill->ext.pa + skip, folio,
+			   off, len);
+	if (err)
+		erofs_folio_put_part(folio, err);
+	return err;
+}
+
+/* One piece: a range of the folio that lies in one extent. */
+static int erofs_fill_piece(struct erofs_fill *fill, struct folio *folio,
+			    size_t off, size_t len)
+{
+	const u64 skip = folio_pos(folio) + off - fill->ext.la;
+
+	switch (fill->ext.kind) {
+	case EROFS_EXT_HOLE:
+		folio_zero_range(folio, off, len);
+		return 0;
+	case EROFS_EXT_INLINE:
+		return erofs_fill_inline(fill, folio, off, len, skip);
+	case EROFS_EXT_PLAIN:
+		return erofs_fill_plain(fill, folio, off, len, skip);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/*
+ * The folio is unlocked when its last part has ended, which may be now. The
+ * errno is of what could not be started.
+ */
+static int erofs_fill_folio(struct erofs_fill *fill, struct folio *folio)
+{
+	const u64 start = folio_pos(folio);
+	const size_t size = folio_size(folio);
+	size_t off, len;
+	int err = 0;
+
+	erofs_folio_begin(folio);
+	for (off = 0; off < size; off += len) {
+		const u64 pos = start + off;
+
+		if (!erofs_extent_covers(&fill->ext, pos))
+			err = erofs_map_blocks(fill->inode, pos, &fill->ext);
+		if (err)
+			break;
+		len = min_t(u64, size - off,
+			    fill->ext.la + fill->ext.len - pos);
+		err = erofs_fill_piece(fill, folio, off, len);
+		if (err)
+			break;
+	}
+	erofs_folio_put_part(folio, err);
+	return err;
+}
+
+static int erofs_read_folio(struct file *file, struct folio *folio)
+{
+	struct erofs_fill fill = {
+		.inode	= folio->mapping->host,
+		.io	= {
+			.sbi	= EROFS_SB(folio->mapping->host->i_sb),
+			.done	= erofs_fill_done,
+			.gfp	= GFP_NOFS,
+		},
+	};
+	int err = erofs_fill_folio(&fill, folio);
+
+	erofs_io_flush(&fill.io);
+	return err;
+}
+
+static void erofs_readahead(struct readahead_control *rac)
+{
+	struct erofs_fill fill = {
+		.inode	= rac->mapping->host,
+		.io	= {
+			.sbi	   = EROFS_SB(rac->mapping->host->i_sb),
+			.done	   = erofs_fill_done,
+			.gfp	   = GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN,
+			.opf	   = REQ_RAHEAD,
+			.vecs_hint = readahead_count(rac),
+		},
+	};
+	struct folio *folio;
+
+	/* folios that are not taken go back to the page cache's care */
+	while ((folio = readahead_folio(rac)))
+		if (erofs_fill_folio(&fill, folio))
+			break;
+	erofs_io_flush(&fill.io);
+}
+
+/* ---- iomap: extents for those who move or report them whole ---- */
+
+static void erofs_iomap_device(struct iomap *iomap,
+			       const struct erofs_extent *ext, u64 pos,
+			       unsigned int flags)
+{
+	struct erofs_dev *dev = ext->dev;
+
+	iomap->type = IOMAP_MAPPED;
+	iomap->addr = dev->base + ext->pa + (pos - ext->la);
+	iomap->bdev = dev->bdev;
+	if ((flags & IOMAP_DAX) && dev->dax_dev) {
+		iomap->dax_dev = dev->dax_dev;
+		iomap->addr += dev->dax_start;
+	}
+}
+
+static int erofs_iomap_inline(struct iomap *iomap,
+			      const struct erofs_extent *ext, u64 pos)
+{
+	const u64 at = ext->pa + (pos - ext->la);
+	struct erofs_buf buf = {};
+	void *addr = erofs_buf_map(&buf, ext->space, at, iomap->length);
+
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	iomap->type = IOMAP_INLINE;
+	iomap->addr = IOMAP_NULL_ADDR;
+	if (EROFS_I(ext->space)->is_meta)
+		iomap->addr = erofs_primary(EROFS_SB(ext->space->i_sb))->base +
+			      at;
+	iomap->inline_data = addr;
+	iomap->private = buf.folio;
+	return 0;
+}
+
+static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+			     unsigned int flags, struct iomap *iomap,
+			     struct iomap *srcmap)
+{
+	const u64 size = i_size_read(inode);
+	struct erofs_extent ext;
+	u64 end;
+	int err;
+
+	err = erofs_map_blocks(inode, pos, &ext);
+	if (err)
+		return err;
+	end = ext.la + ext.len;
+	/* what is reported ends at the file's size, not at its last block */
+	if ((flags & IOMAP_REPORT) && pos < size)
+		end = min(end, size);
+	iomap->offset = pos;
+	iomap->length = pos < size ? end - pos : length;
+	iomap->flags = 0;
+	iomap->bdev = NULL;
+	iomap->dax_dev = NULL;
+	iomap->addr = IOMAP_NULL_ADDR;
+	iomap->private = NULL;
+	switch (ext.kind) {
+	case EROFS_EXT_HOLE:
+		iomap->type = IOMAP_HOLE;
+		return 0;
+	case EROFS_EXT_INLINE:
+		return erofs_iomap_inline(iomap, &ext, pos);
+	default:
+		erofs_iomap_device(iomap, &ext, pos, flags);
+		return 0;
+	}
+}
+
+static int erofs_iomap_end(struct inode *inode, loff_t pos, loff_t length,
+			   ssize_t written, unsigned int flags,
+			   struct iomap *iomap)
+{
+	struct erofs_buf buf = {
+		.folio	= iomap->private,
+		.addr	= iomap->inline_data,
+	};
+
+	if (iomap->type == IOMAP_INLINE)
+		erofs_buf_put(&buf);
+	return written;
+}
+
+const struct iomap_ops erofs_iomap_ops = {
+	.iomap_begin	= erofs_iomap_begin,
+	.iomap_end	= erofs_iomap_end,
+};
+
+/**
+ * erofs_fiemap - tell where a file's extents lie
+ * @inode: the file
+ * @info: receives them
+ * @start: first byte
+ * @len: bytes
+ *
+ * Return: 0 or an errno.
+ */
+int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len)
+{
+	return iomap_fiemap(inode, info, start, len, &erofs_iomap_ops);
+}
+
+static sector_t erofs_bmap(struct address_space *mapping, sector_t block)
+{
+	return iomap_bmap(mapping, block, &erofs_iomap_ops);
+}
+
+const struct address_space_operations erofs_aops = {
+	.read_folio	= erofs_read_folio,
+	.readahead	= erofs_readahead,
+	.bmap		= erofs_bmap,
+	.migrate_folio	= filemap_migrate_folio,
+};
+
+/* ---- files ---- */
+
+/*
+ * One piece of a direct read from a backing file into the user's memory.
+ * Returns 0 for what has to go through the page cache: inline data, the part
+ * of a block at the file's end, and what the backing file cannot do.
+ */
+static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
+				  struct iov_iter *to)
+{
+	const size_t count = iov_iter_count(to);
+	struct erofs_extent ext;
+	ssize_t ret;
+	size_t len;
+	u64 at;
+	int err;
+
+	err = erofs_map_blocks(inode, pos, &ext);
+	if (err)
+		return err;
+	at = ext.pa + (pos - ext.la);
+	len = min3((u64)count, ext.la + ext.len - pos,
+		   (u64)i_size_read(inode) - pos);
+	if (ext.kind == EROFS_EXT_HOLE)
+		return iov_iter_zero(len, to);
+	if (ext.kind != EROFS_EXT_PLAIN || !ext.dev->can_direct || ext.dev->wq)
+		return 0;
+	len &= ~(size_t)ext.dev->dio_mask;
+	if (!len || ((ext.dev->base + at) & ext.dev->dio_mask))
+		return 0;
+
+	iov_iter_truncate(to, len);
+	ret = erofs_file_direct(ext.dev, at, to);
+	iov_iter_reexpand(to, count - (ret > 0 ? ret : 0));
+	return ret == -EINVAL || ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+static ssize_t erofs_direct_file(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t total = 0, ret = 0;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	while (iov_iter_count(to) && iocb->ki_pos < i_size_read(inode)) {
+		ret = erofs_direct_piece(inode, iocb->ki_pos, to);
+		if (ret <= 0)
+			break;
+		iocb->ki_pos += ret;
+		total += ret;
+	}
+	if (!ret)
+		return filemap_read(iocb, to, total);
+	return total ?: ret;
+}
+
+static bool erofs_all_bdev(const struct erofs_sb_info *sbi)
+{
+	unsigned int i;
+
+	for (i = 0; i < sbi->nr_devs; i++)
+		if (!sbi->devs[i].bdev)
+			return false;
+	return true;
+}
+
+static ssize_t erofs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (!iov_iter_count(to))
+		return 0;
+	if (IS_ENABLED(CONFIG_FS_DAX) && IS_DAX(inode))
+		return dax_iomap_rw(iocb, to, &erofs_iomap_ops);
+	if (!(iocb->ki_flags & IOCB_DIRECT))
+		return filemap_read(iocb, to, 0);
+	if (erofs_all_bdev(EROFS_SB(inode->i_sb)))
+		return iomap_dio_rw(iocb, to, &erofs_iomap_ops, NULL, 0, NULL,
+				    0);
+	return erofs_direct_file(iocb, to);
+}
+
+static loff_t erofs_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file->f_mapping->host;
+
+	switch (whence) {
+	case SEEK_HOLE:
+		offset = iomap_seek_hole(inode, offset, &erofs_iomap_ops);
+		break;
+	case SEEK_DATA:
+		offset = iomap_seek_data(inode, offset, &erofs_iomap_ops);
+		break;
+	default:
+		return generic_file_llseek(file, offset, whence);
+	}
+	if (offset < 0)
+		return offset;
+	return vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+#ifdef CONFIG_FS_DAX
+static vm_fault_t erofs_dax_huge_fault(struct vm_fault *vmf,
+				       k_fault_order_t order)
+{
+	return dax_iomap_fault(vmf, order, NULL, NULL, &erofs_iomap_ops);
+}
+
+static vm_fault_t erofs_dax_fault(struct vm_fault *vmf)
+{
+	return erofs_dax_huge_fault(vmf, K_FAULT_PTE);
+}
+
+static const struct vm_operations_struct erofs_dax_vm_ops = {
+	.fault		= erofs_dax_fault,
+	.huge_fault	= erofs_dax_huge_fault,
+};
+
+static int erofs_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (!IS_DAX(file_inode(file)))
+		return generic_file_readonly_mmap(file, vma);
+	if ((vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE))
+		return -EINVAL;
+	vma->vm_ops = &erofs_dax_vm_ops;
+	k_vm_flags_set(vma, VM_HUGEPAGE);
+	return 0;
+}
+#else
+#define erofs_file_mmap	generic_file_readonly_mmap
+#endif
+
+static int erofs_file_open(struct inode *inode, struct file *file)
+{
+	file->f_mode |= FMODE_NOWAIT;
+	if (!erofs_layout_encoded(EROFS_I(inode)->layout))
+		file->f_mode |= FMODE_CAN_ODIRECT;
+	return generic_file_open(inode, file);
+}
+
+/**
+ * erofs_file_ioctl - ioctls of files and directories
+ * @file: an open file
+ * @cmd: FS_IOC_GETFSLABEL
+ * @arg: where to put the label
+ *
+ * Return: 0 or an errno.
+ */
+long erofs_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct erofs_sb_info *sbi = EROFS_SB(file_inode(file)->i_sb);
+	char label[FSLABEL_MAX] = {};
+
+	if (cmd != FS_IOC_GETFSLABEL)
+		return -ENOTTY;
+	strscpy(label, sbi->desc.volume_name, sizeof(label));
+	return copy_to_user((void __user *)arg, label, sizeof(label)) ?
+		       -EFAULT : 0;
+}
+
+const struct file_operations erofs_file_fops = {
+	.open		= erofs_file_open,
+	.llseek		= erofs_file_llseek,
+	.read_iter	= erofs_file_read_iter,
+	.unlocked_ioctl	= erofs_file_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.mmap		= erofs_file_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.splice_read	= k_filemap_splice_read,
+	.setlease	= generic_setlease,
+};

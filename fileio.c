@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file transport: requests become reads of a backing file.
+ *
+ * What the backing file's cache already holds is copied, because an image that
+ * was just unpacked is there and forcing it to disk and back is slow. What it
+ * does not hold is read direct and asynchronously, past that cache, so that
+ * every byte is kept in memory once and several reads are in flight. Ranges
+ * that are misaligned, and files that cannot do either, are read through the
+ * cache, in the submitter's context.
+ *
+ * All reads run with the credentials of the file's opener. No locks.
+ */
+#include <linux/cred.h>
+#include <linux/sched/mm.h>
+#include <linux/stat.h>
+#include "internal.h"
+
+static ssize_t erofs_file_iocb(struct erofs_dev *dev, u64 pos, int flags,
+			       struct iov_iter *to)
+{
+	struct kiocb iocb = {
+		.ki_filp	= dev->file,
+		.ki_pos		= dev->base + pos,
+		.ki_flags	= flags,
+	};
+
+	return vfs_iocb_iter_read(dev->file, &iocb, to);
+}
+
+/* the bytes [@from, @from + @len) of the request's memory */
+static void erofs_file_iter(struct erofs_req *req, struct iov_iter *iter,
+			    size_t from, size_t len)
+{
+	iov_iter_bvec(iter, ITER_DEST, req->vecs, req->nr_vecs, req->len);
+	iov_iter_advance(iter, from);
+	iov_iter_truncate(iter, len);
+}
+
+/* how many bytes the cache gave at once, from the request's start on */
+static size_t erofs_file_peek(struct erofs_req *req)
+{
+	struct iov_iter iter;
+	ssize_t ret;
+
+	erofs_file_iter(req, &iter, 0, req->len);
+	ret = erofs_file_iocb(req->dev, req->pos, IOCB_NOWAIT | IOCB_NOIO,
+			      &iter);
+	return ret > 0 ? ret : 0;
+}
+
+static int erofs_file_buffered(struct erofs_req *req, size_t from, size_t len)
+{
+	struct iov_iter iter;
+	ssize_t ret;
+
+	for (; len; from += ret, len -= ret) {
+		erofs_file_iter(req, &iter, from, len);
+		ret = erofs_file_iocb(req->dev, req->pos + from, 0, &iter);
+		if (ret < 0)
+			return ret;
+		/* the file ends before what it held at mount: it has shrunk */
+		if (!ret)
+			return -EIO;
+	}
+	return 0;
+}
+
+/*
+ * How many bytes at the end of the request, from @got on, cannot go direct.
+ * An image may end anywhere, so its last bytes are often such.
+ */
+static size_t erofs_file_undirect(struct erofs_req *req, size_t got)
+{
+	const struct erofs_dev *dev = req->dev;
+	const u64 pos = dev->base + req->pos;
+	const enum erofs_io_mode mode = req->sbi->opts.io_mode;
+	size_t tail = (pos + req->len) & dev->dio_mask;
+	struct iov_iter iter;
+	unsigned long align;
+
+	if (!dev->can_direct || mode == EROFS_IO_BUFFERED ||
+	    (mode == EROFS_IO_AUTO && !dev->can_peek))
+		return req->len - got;
+	if (((pos + got) & dev->dio_mask) || got + tail >= req->len)
+		return req->len - got;
+	erofs_file_iter(req, &iter, got, req->len - got - tail);
+	align = iov_iter_alignment(&iter);
+	if ((align & dev->dio_mask) || (align & dev->dio_mem_mask))
+		return req->len - got;
+	return tail;
+}
+
+/* Any context. Short is an error: the range lies inside the file of the mount. */
+static void erofs_file_complete(struct kiocb *iocb, long ret)
+{
+	struct erofs_req *req = container_of(iocb, struct erofs_req, iocb);
+
+	if (ret >= 0)
+		ret = ret == req->expect ? 0 : -EIO;
+	erofs_req_end(req, ret);
+}
+
+static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len)
+{
+	ssize_t ret;
+
+	erofs_file_iter(req, &req->iter, from, len);
+	req->expect = len;
+	req->iocb = (struct kiocb) {
+		.ki_filp	= req->dev->file,
+		.ki_pos		= req->dev->base + req->pos + from,
+		.ki_flags	= IOCB_DIRECT,
+		.ki_complete	= erofs_file_complete,
+	};
+	ret = vfs_iocb_iter_read(req->dev->file, &req->iocb, &req->iter);
+	if (ret == -EIOCBQUEUED)
+		return;
+	/* a stack of filesystems may find out late that it cannot do this */
+	if (ret == -EINVAL || ret == -EOPNOTSUPP)
+		erofs_req_end(req, erofs_file_buffered(req, from, len));
+	else
+		erofs_file_complete(&req->iocb, ret);
+}
+
+static void erofs_file_start(struct erofs_req *req)
+{
+	size_t got = 0, tail;
+	int err;
+
+	if (req->dev->can_peek && req->sbi->opts.io_mode == EROFS_IO_AUTO)
+		got = erofs_file_peek(req);
+	tail = erofs_file_undirect(req, got);
+	err = erofs_file_buffered(req, req->len - tail, tail);
+	if (err || got + tail == req->len)
+		erofs_req_end(req, err);
+	else
+		erofs_file_queue(req, got, req->len - got - tail);
+}
+
+/*
+ * The lower filesystem may allocate while the reader holds folios locked: it
+ * must not come back here for memory.
+ */
+static void erofs_file_read(struct erofs_req *req)
+{
+	const struct cred *old = override_creds(req->dev->file->f_cred);
+	unsigned int nofs = memalloc_nofs_save();
+
+	erofs_file_start(req);
+	memalloc_nofs_restore(nofs);
+	revert_creds(old);
+}
+
+static void erofs_file_work(struct work_struct *work)
+{
+	struct erofs_req *req = container_of(work, struct erofs_req, work);
+
+	erofs_file_read(req);
+	erofs_req_put(req);
+}
+
+static void erofs_file_submit(struct erofs_req *req)
+{
+	if (!req->dev->wq) {
+		erofs_file_read(req);
+		return;
+	}
+	/* the worker is a submitter of its own */
+	refcount_inc(&req->ref);
+	INIT_WORK(&req->work, erofs_file_work);
+	queue_work(req->dev->wq, &req->work);
+}
+
+const struct erofs_dev_ops erofs_file_ops = {
+	.submit		= erofs_file_submit,
+};
+
+/**
+ * erofs_file_direct - read past every cache into the user's memory
+ * @dev: a device on a file that can do direct reads
+ * @pos: first byte on @dev
+ * @to: where to
+ *
+ * Context: sleeps.
+ * Return: bytes read, or an errno.
+ */
+ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to)
+{
+	const struct cred *old = override_creds(dev->file->f_cred);
+	ssize_t ret = erofs_file_iocb(dev, pos, IOCB_DIRECT, to);
+
+	revert_creds(old);
+	return ret;
+}
+
+/* what the file says, or else what is safe on any disk */
+static void erofs_file_alignment(struct erofs_dev *dev)
+{
+	const struct super_block *lower = file_inode(dev->file)->i_sb;
+	struct kstat stat = {};
+	int err;
+
+	dev->dio_mask = PAGE_SIZE - 1;
+	if (lower->s_bdev)
+		dev->dio_mask = bdev_logical_block_size(lower->s_bdev) - 1;
+	dev->dio_mem_mask = dev->dio_mask;
+	err = vfs_getattr(&dev->file->f_path, &stat, STATX_DIOALIGN,
+			  AT_STATX_SYNC_AS_STAT);
+	if (err || !(stat.result_mask & STATX_DIOALIGN))
+		return;
+	if (!is_power_of_2(stat.dio_offset_align) ||
+	    !is_power_of_2(stat.dio_mem_align)) {
+		dev->can_direct = false;
+		return;
+	}
+	dev->dio_mask = stat.dio_offset_align - 1;
+	dev->dio_mem_mask = stat.dio_mem_align - 1;
+}
+
+/**
+ * erofs_file_probe - find out how a backing file can be read
+ * @sb: the mount
+ * @dev: the device, with its file
+ *
+ * Context: mount time; sleeps.
+ * Return: 0, or -EINVAL when an option asks for what the file cannot do.
+ */
+int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev)
+{
+	const fmode_t mode = dev->file->f_mode;
+
+	dev->can_direct = mode & FMODE_CAN_ODIRECT;
+	dev->can_peek = mode & FMODE_NOWAIT;
+	if (dev->can_direct)
+		erofs_file_alignment(dev);
+	if (EROFS_SB(sb)->opts.io_mode == EROFS_IO_DIRECT && !dev->can_direct)
+		return erofs_fail(sb, -EINVAL,
+				  "directio: %pD cannot do direct I/O",
+				  dev->file);
+	return 0;
+}

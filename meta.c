@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Metadata: (space, byte position) to mapped bytes.
+ *
+ * A metadata space is the page cache of an inode: an internal one that shows
+ * the bytes of the primary device, or the metabox file. Both are filled by the
+ * engine of data.c, so nothing here knows the transport, and what was read
+ * cannot change under a parser, whatever happens to the backing file.
+ *
+ * No locks but the folio's own.
+ */
+#include "internal.h"
+
+/* a miss reads the whole window around it: inodes and directories lie close */
+#define EROFS_META_WINDOW	(64U << 10)
+
+/**
+ * erofs_meta_inode - make the internal inode of the primary device
+ * @sb: the mount
+ * @span: bytes of the device
+ *
+ * Return: the inode, or NULL when there is no memory.
+ */
+struct inode *erofs_meta_inode(struct super_block *sb, u64 span)
+{
+	struct inode *inode = new_inode(sb);
+
+	if (!inode)
+		return NULL;
+	set_nlink(inode, 1);
+	i_size_write(inode, span);
+	inode->i_mapping->a_ops = &erofs_aops;
+	mapping_set_gfp_mask(inode->i_mapping, GFP_KERNEL | __GFP_MOVABLE);
+	EROFS_I(inode)->is_meta = true;
+	EROFS_I(inode)->space = inode;
+	return inode;
+}
+
+/**
+ * erofs_window_read - start reading pages that may be needed soon
+ * @inode: whose
+ * @first: first page
+ * @nr: pages; those past the end and those present are left out
+ *
+ * Context: sleeps for memory, not for I/O on devices that queue it.
+ */
+void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr)
+{
+	const u64 end = DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE);
+	struct file_ra_state ra = {};
+	DEFINE_READAHEAD(ractl, NULL, &ra, inode->i_mapping, first);
+
+	if (first < end)
+		page_cache_ra_unbounded(&ractl, min_t(u64, nr, end - first), 0);
+}
+
+static struct folio *erofs_space_folio(struct inode *space, pgoff_t index)
+{
+	const pgoff_t window = EROFS_META_WINDOW >> PAGE_SHIFT;
+	struct folio *folio = k_find_folio(space->i_mapping, index);
+
+	if (folio && folio_test_uptodate(folio))
+		return folio;
+	if (folio)
+		folio_put(folio);
+	else
+		erofs_window_read(space, round_down(index, window), window);
+	return read_mapping_folio(space->i_mapping, index, NULL);
+}
+
+/**
+ * erofs_buf_put - give back what a buffer maps
+ * @buf: the buffer; it can be used again
+ */
+void erofs_buf_put(struct erofs_buf *buf)
+{
+	if (!buf->folio)
+		return;
+	kunmap_local(buf->addr);
+	folio_put(buf->folio);
+	buf->folio = NULL;
+}
+
+/**
+ * erofs_buf_map_folio - map the page of a folio that holds a byte
+ * @buf: receives the mapping and the caller's reference of @folio
+ * @folio: uptodate
+ * @pos: the byte's position in the file
+ *
+ * Return: address of the byte; valid to the end of its page.
+ */
+void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos)
+{
+	const size_t off = pos - folio_pos(folio);
+
+	buf->folio = folio;
+	buf->addr = kmap_local_folio(folio, off);
+	return buf->addr;
+}
+
+/**
+ * erofs_buf_map - map metadata that does not cross a page
+ * @buf: receives the mapping; what it held is given back
+ * @space: metadata space
+ * @pos: byte in @space
+ * @len: bytes
+ *
+ * Context: sleeps.
+ * Return: address, to be given back with erofs_buf_put(); -EUCLEAN when the
+ * range is outside the space; or the errno of the read. Says nothing itself.
+ */
+void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
+		    size_t len)
+{
+	const u64 size = i_size_read(space);
+	struct folio *folio;
+
+	erofs_buf_put(buf);
+	if (pos >= size || len > size - pos)
+		return ERR_PTR(-EUCLEAN);
+	folio = erofs_space_folio(space, pos >> PAGE_SHIFT);
+	if (IS_ERR(folio))
+		return ERR_CAST(folio);
+	return erofs_buf_map_folio(buf, folio, pos);
+}
+
+/**
+ * erofs_meta_copy - copy metadata, which may cross pages
+ * @space: metadata space
+ * @pos: byte in @space
+ * @dst: where to
+ * @len: bytes
+ *
+ * Context: sleeps.
+ * Return: 0 or an errno as of erofs_buf_map().
+ */
+int erofs_meta_copy(struct inode *space, u64 pos, void *dst, size_t len)
+{
+	struct erofs_buf buf = {};
+	const void *src;
+	size_t n;
+
+	for (; len; pos += n, dst += n, len -= n) {
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
+		src = erofs_buf_map(&buf, space, pos, n);
+		if (IS_ERR(src))
+			return PTR_ERR(src);
+		memcpy(dst, src, n);
+		erofs_buf_put(&buf);
+	}
+	return 0;
+}
