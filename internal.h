@@ -151,6 +151,7 @@ struct erofs_prefix {
  * @backing: what kind of superblock this is
  * @src: the devices as they were named; index 0 is the primary
  * @nr_src: entries in @src
+ * @want_file: mounted as erofs.file: the primary device has to be a file
  * @devs: opened devices; index 0 is the primary
  * @nr_devs: entries in @devs; 1 where extra devices are flattened
  * @slots: device table, @desc.extra_devices entries
@@ -174,6 +175,7 @@ struct erofs_sb_info {
 	enum erofs_backing backing;
 	struct erofs_src *src;
 	unsigned int nr_src;
+	bool want_file;
 	struct erofs_dev *devs;
 	unsigned int nr_devs;
 	struct erofs_slot_desc *slots;

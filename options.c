@@ -21,6 +21,7 @@ enum {
 	Opt_inode_share,
 	Opt_sealed,
 	Opt_source,
+	Opt_subtype,
 	Opt_user_xattr,
 };
 
@@ -50,6 +51,7 @@ const struct fs_parameter_spec erofs_fs_parameters[] = {
 	fsparam_flag_no("inode_share",		Opt_inode_share),
 	fsparam_flag("sealed",			Opt_sealed),
 	k_fsparam_file_or_string("source",	Opt_source),
+	fsparam_string("subtype",		Opt_subtype),
 	fsparam_flag_no("user_xattr",		Opt_user_xattr),
 	{}
 };
@@ -170,6 +172,11 @@ static int erofs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		break;
 	case Opt_source:
 		return erofs_parse_source(fc, param);
+	case Opt_subtype:
+		if (strcmp(param->string, "file"))
+			return invalfc(fc, "no type erofs.%s", param->string);
+		sbi->want_file = true;
+		break;
 	case Opt_user_xattr:
 		opts->user_xattr = !result.negated;
 		break;

@@ -494,6 +494,9 @@ static int erofs_check_opts(struct fs_context *fc)
 	bool files = false;
 	unsigned int i;
 
+	if (sbi->want_file && sbi->src[0].bdev)
+		return invalfc(fc, "erofs.file: %s is a block device",
+			       fc->source);
 	for (i = 0; i < sbi->nr_src; i++) {
 		if (!sbi->src[i].bdev)
 			files = true;
@@ -647,13 +650,18 @@ int erofs_init_fs_context(struct fs_context *fc)
 
 /* ---- the module ---- */
 
+/*
+ * The subtype, erofs.file, is for mount(8) before 2.41, which puts a loop device
+ * under every regular file whose type it knows by name.
+ */
 struct file_system_type erofs_fs_type = {
 	.owner			= THIS_MODULE,
 	.name			= "erofs",
 	.init_fs_context	= erofs_init_fs_context,
 	.parameters		= erofs_fs_parameters,
 	.kill_sb		= erofs_kill_sb,
-	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
+	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP |
+				  FS_HAS_SUBTYPE,
 };
 MODULE_ALIAS_FS("erofs");
 
