@@ -526,6 +526,7 @@ const struct address_space_operations erofs_aops = {
 static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
 				  struct iov_iter *to)
 {
+	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
 	const size_t count = iov_iter_count(to);
 	struct erofs_extent ext;
 	ssize_t ret;
@@ -541,7 +542,8 @@ static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
 		   (u64)i_size_read(inode) - pos);
 	if (ext.kind == EROFS_EXT_HOLE)
 		return iov_iter_zero(len, to);
-	if (ext.kind != EROFS_EXT_PLAIN || !ext.dev->can_direct || ext.dev->wq)
+	if (ext.kind != EROFS_EXT_PLAIN || !ext.dev->can_direct ||
+	    ext.dev->wq || sbi->opts.io_mode == EROFS_IO_BUFFERED)
 		return 0;
 	len &= ~(size_t)ext.dev->dio_mask;
 	if (!len || ((ext.dev->base + at) & ext.dev->dio_mask))

@@ -75,13 +75,19 @@ static struct dentry *erofs_fh_to_parent(struct super_block *sb,
 
 static struct dentry *erofs_get_parent(struct dentry *child)
 {
+	struct inode *parent;
 	u64 nid;
 	int err;
 
 	err = erofs_dir_find(d_inode(child), "..", 2, &nid);
 	if (err)
 		return ERR_PTR(err);
-	return d_obtain_alias(erofs_iget(child->d_sb, nid));
+	parent = erofs_iget(child->d_sb, nid);
+	if (!IS_ERR(parent) && !S_ISDIR(parent->i_mode)) {
+		iput(parent);
+		return ERR_PTR(-ENOTDIR);
+	}
+	return d_obtain_alias(parent);
 }
 
 const struct export_operations erofs_export_ops = {

@@ -325,7 +325,8 @@ int erofs_getattr(struct k_idmap *idmap, const struct path *path,
 	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_COMPRESSED;
 	if (erofs_layout_encoded(EROFS_I(inode)->layout))
 		stat->attributes |= STATX_ATTR_COMPRESSED;
-	if (sb->build_time) {
+	/* before 48BIT the epoch itself was the build time */
+	if (sb->epoch + sb->build_time) {
 		stat->result_mask |= STATX_BTIME;
 		stat->btime.tv_sec = sb->epoch + sb->build_time;
 		stat->btime.tv_nsec = min_t(u32, sb->fixed_nsec,

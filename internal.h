@@ -413,6 +413,7 @@ ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 
 /* meta.c */
 struct inode *erofs_meta_inode(struct super_block *sb, u64 span);
+void erofs_metabox_init(struct inode *inode);
 void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len);
 void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos);

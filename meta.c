@@ -14,6 +14,23 @@
 /* a miss reads the whole window around it: inodes and directories lie close */
 #define EROFS_META_WINDOW	(64U << 10)
 
+/*
+ * A file's pages are read while its invalidate_lock is held, and finding them
+ * reads metadata: the order is file, metabox, primary device.
+ */
+static struct lock_class_key erofs_meta_lock_key;
+static struct lock_class_key erofs_metabox_lock_key;
+
+/**
+ * erofs_metabox_init - prepare an inode to be a metadata space
+ * @inode: the metabox inode, not used yet
+ */
+void erofs_metabox_init(struct inode *inode)
+{
+	lockdep_set_class(&inode->i_mapping->invalidate_lock,
+			  &erofs_metabox_lock_key);
+}
+
 /**
  * erofs_meta_inode - make the internal inode of the primary device
  * @sb: the mount
@@ -27,6 +44,8 @@ struct inode *erofs_meta_inode(struct super_block *sb, u64 span)
 
 	if (!inode)
 		return NULL;
+	lockdep_set_class(&inode->i_mapping->invalidate_lock,
+			  &erofs_meta_lock_key);
 	set_nlink(inode, 1);
 	i_size_write(inode, span);
 	inode->i_mapping->a_ops = &erofs_aops;

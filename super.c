@@ -290,6 +290,8 @@ static int erofs_specials_load(struct super_block *sb)
 	if (!err && erofs_sb_has(sbi, EROFS_FEATURE_INCOMPAT_METABOX))
 		err = erofs_special_load(sb, sbi->desc.metabox_nid, "metabox",
 					 &metabox);
+	if (metabox)
+		erofs_metabox_init(metabox);
 	sbi->metabox = metabox;
 	return err;
 }
