@@ -5,7 +5,8 @@ include $(src)/Kbuild
 else
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
-RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+# what modules_install goes by; Debian's 6.1 calls itself otherwise elsewhere
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 KBUILD_ARGS = -C $(KDIR) M=$(CURDIR) $(if $(W),W=$(W)) $(if $(C),C=$(C))
 
 all: modules
