@@ -16,6 +16,7 @@
 #include <linux/fs_context.h>
 #include <linux/kobject.h>
 #include <linux/pagemap.h>
+#include <linux/ratelimit.h>
 #include <linux/refcount.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
@@ -164,6 +165,7 @@ struct erofs_prefix {
  * @prefixes: long xattr name prefixes, @desc.prefix_count entries
  * @inflight: requests that may still touch this mount; put_super waits for 0
  * @mount_fc: where messages go while mounting; owned by the mounting task
+ * @said: bounds the messages of this mount, whatever others have to say
  * @dir_ra_bytes: directory readahead, set through sysfs, read unlocked
  * @sync_decompress: set through sysfs, read unlocked
  * @kobj: /sys/fs/erofs/<id>
@@ -188,6 +190,7 @@ struct erofs_sb_info {
 	struct erofs_prefix *prefixes;
 	atomic_t inflight;
 	struct fs_context *mount_fc;
+	struct ratelimit_state said;
 	unsigned int dir_ra_bytes;
 	unsigned int sync_decompress;
 	struct kobject kobj;

@@ -88,9 +88,10 @@ void erofs_inflight_drain(struct erofs_sb_info *sbi)
 /* Not through erofs_fail(): the mounting task may be gone from its fs_context */
 static __cold void erofs_req_report(const struct erofs_req *req, int err)
 {
-	pr_err_ratelimited("erofs (%s): device %td: read of %u bytes at %llu failed: %d\n",
-			   req->sbi->meta->i_sb->s_id, req->dev - req->sbi->devs,
-			   req->len, req->pos, err);
+	if (__ratelimit(&req->sbi->said))
+		pr_err("erofs (%s): device %td: read of %u bytes at %llu failed: %d\n",
+		       req->sbi->meta->i_sb->s_id, req->dev - req->sbi->devs,
+		       req->len, req->pos, err);
 }
 
 /**

@@ -35,7 +35,8 @@ static struct kmem_cache *erofs_inode_cache;
  */
 int erofs_fail(struct super_block *sb, int err, const char *fmt, ...)
 {
-	struct fs_context *fc = EROFS_SB(sb)->mount_fc;
+	struct erofs_sb_info *sbi = EROFS_SB(sb);
+	struct fs_context *fc = sbi->mount_fc;
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
@@ -45,8 +46,8 @@ int erofs_fail(struct super_block *sb, int err, const char *fmt, ...)
 	vaf.va = &args;
 	if (fc)
 		errorfc(fc, "%pV", &vaf);
-	else
-		pr_err_ratelimited("erofs (%s): %pV\n", sb->s_id, &vaf);
+	else if (__ratelimit(&sbi->said))
+		pr_err("erofs (%s): %pV\n", sb->s_id, &vaf);
 	va_end(args);
 	return err;
 }
@@ -639,6 +640,8 @@ int erofs_init_fs_context(struct fs_context *fc)
 		return -ENOMEM;
 	}
 	sbi->nr_src = 1;
+	ratelimit_state_init(&sbi->said, DEFAULT_RATELIMIT_INTERVAL,
+			     DEFAULT_RATELIMIT_BURST);
 	sbi->dir_ra_bytes = 16384;
 	sbi->opts.user_xattr = true;
 	sbi->opts.acl = IS_ENABLED(CONFIG_FS_POSIX_ACL);
