@@ -64,10 +64,10 @@ static int erofs_src_check_fd(struct fs_context *fc, const struct file *file,
 	const umode_t mode = file_inode(file)->i_mode;
 
 	if (!S_ISREG(mode) && !S_ISBLK(mode))
-		return invalfc(fc, "%s: the file descriptor is neither a regular file nor a block device",
+		return invalfc(fc, "%s: the fd is neither a regular file nor a block device",
 			       key);
 	if (!(file->f_mode & FMODE_READ))
-		return invalfc(fc, "%s: the file descriptor is not open for reading",
+		return invalfc(fc, "%s: the fd is not open for reading",
 			       key);
 	return 0;
 }

@@ -182,6 +182,10 @@ static int erofs_super_read(struct super_block *sb)
 	err = erofs_disk_super(&raw, len, PAGE_SHIFT, &sbi->desc, &fault);
 	if (err)
 		return erofs_fail_super(sb, err, &fault);
+	if (EROFS_SUPER_OFFSET + sbi->desc.sb_size > span)
+		return erofs_fail(sb, -EUCLEAN,
+				  "superblock of %u bytes is cut short (%llu)",
+				  sbi->desc.sb_size, span);
 	return erofs_super_checksum(sb);
 }
 
@@ -252,6 +256,10 @@ static int erofs_super_compr_cfgs(struct super_block *sb)
 			return erofs_fail_super(sb, err, &fault);
 		pos += sizeof(raw_len) + len;
 	}
+	if (pos > erofs_primary(sbi)->span)
+		return erofs_fail(sb, -EUCLEAN,
+				  "compression records end at %llu (%llu)",
+				  pos, erofs_primary(sbi)->span);
 	return 0;
 }
 
@@ -689,7 +697,7 @@ static int __init erofs_init(void)
 	erofs_sysfs_exit();
 out_cache:
 	if (err == -EEXIST || err == -EBUSY) {
-		pr_err("erofs: this kernel already has an EROFS: unload its module first, or boot a kernel that does not have it built in\n");
+		pr_err("erofs: this kernel has an EROFS already: unload its module, if it is one\n");
 		err = -EBUSY;
 	}
 	kmem_cache_destroy(erofs_inode_cache);

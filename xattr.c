@@ -467,6 +467,12 @@ struct posix_acl *erofs_get_acl(struct inode *inode, int type, bool rcu)
 	else
 		acl = posix_acl_from_xattr(&init_user_ns, value, len);
 	kfree(value);
+	/* the value is the image's, so it is no caller's mistake */
+	if (acl == ERR_PTR(-EINVAL))
+		acl = ERR_PTR(erofs_fail_inode(inode, -EUCLEAN,
+					       "bad ACL of %d bytes", len));
+	else if (IS_ERR(acl) && len >= 0)
+		erofs_fail_inode(inode, PTR_ERR(acl), "unknown ACL");
 	return acl;
 }
 #endif

@@ -287,9 +287,9 @@ def superblock(w):
            'packed_nid': 1 << 63 | 1})
     mount('packed-nid-outside', 'EUCLEAN',
           {'feature_incompat': e.INCOMPAT_FRAGMENTS, 'packed_nid': 1 << 40})
-    mount('packed-nid-overflow', 'EUCLEAN',
-          {'feature_incompat': e.INCOMPAT_FRAGMENTS,
-           'packed_nid': (1 << 59) + 1})
+    img = base(incompat=e.INCOMPAT_FRAGMENTS)
+    img.sb['packed_nid'] = 1 << 59 | img.node('/ok').nid
+    w.fail('packed-nid-overflow', img, 'mount', '-', 'EUCLEAN')
     # What is read as a file has to be one
     img = base(incompat=e.INCOMPAT_FRAGMENTS)
     img.sb['packed_nid'] = img.node('/d').nid
@@ -315,10 +315,14 @@ def superblock(w):
     w.fail('metabox-encoded-root', img, 'mount', '-', 'EOPNOTSUPP')
 
     mount('root-nid-outside', 'EUCLEAN', {'rootnid_2b': 0xFFFF})
+    # The low bits are the root's, for those who lose the others on the way
+    root = base(bit48=True).node('/').nid
     for why, nid in (('2e32', 1 << 32), ('2e40', 1 << 40), ('2e59', 1 << 59),
-                     ('2e62', 1 << 62), ('max', (1 << 63) - 1),
-                     ('bit63-no-metabox', 1 << 63 | 1)):
-        mount('root-nid-' + why, 'EUCLEAN', {'rootnid_8b': nid}, bit48=True)
+                     ('2e62', 1 << 62), ('bit63-no-metabox', 1 << 63)):
+        mount('root-nid-' + why, 'EUCLEAN', {'rootnid_8b': nid | root},
+              bit48=True)
+    mount('root-nid-max', 'EUCLEAN', {'rootnid_8b': (1 << 63) - 1},
+          bit48=True)
     # Zero bytes are no inode: they have no type
     mount('root-nid-0-empty', 'EUCLEAN', {'rootnid_2b': 0})
     for what, path in (('file', '/ok'), ('symlink', '/s'), ('device', '/c')):
@@ -343,6 +347,10 @@ def superblock(w):
     w.fail('root-in-data', img, 'mount', '-', 'EOPNOTSUPP')
     for why, value in (('max', 0xFFFFFFFF), ('2e31', 1 << 31)):
         mount(f'meta-blkaddr-{why}', 'EUCLEAN', {'meta_blkaddr': value})
+    # 32 bits of bytes are not enough for 32 bits of blocks
+    img = base()
+    img.sb['meta_blkaddr'] += 1 << 20
+    w.fail('meta-blkaddr-wraps', img, 'mount', '-', 'EUCLEAN')
     img = base()
     img.sb['meta_blkaddr'] = img.blocks
     w.fail('meta-blkaddr-end', img, 'mount', '-', 'EUCLEAN')
@@ -365,8 +373,11 @@ def prefixes(w):
                                               'user.c': b'3'})},
                     prefixes=[(1, 'one.'), (1, 'two.')], **kw)
 
-    for why, value in (('start-max', 0xFFFFFFFF), ('start-2e29', 1 << 29)):
+    for why, value in (('start-max', 0xFFFFFFFF), ('start-2e29', 1 << 29),
+                       ('start-wraps', 1 << 30)):
         img = make()
+        if why != 'start-max':
+            value |= img.sb['xattr_prefix_start']
         img.sb['xattr_prefix_start'] = value
         w.fail('prefix-' + why, img, 'mount', '-', 'EUCLEAN')
     for n in (0, 1):
@@ -591,13 +602,16 @@ def inodes(w):
         w.fail(f'chunk-format-bit{bit:02}', img, 'stat', '/v', 'EOPNOTSUPP')
 
     # Numbers of inodes that are none. Reading the names is no fault
+    # either, and who loses the high bits finds the inode that was meant
     for why, nid in (('next', None), ('2e32', 1 << 32), ('2e58', 1 << 58),
                      ('2e59', 1 << 59), ('2e62', 1 << 62),
-                     ('max', (1 << 63) - 1), ('bit63', 1 << 63 | 2),
+                     ('max', (1 << 63) - 1), ('bit63', 1 << 63),
                      ('ones', U64 - 1)):
         img = base({'/v': File(b'v')})
         if nid is None:
             nid = (len(img.buf) - img.pos['meta']) // 32
+        else:
+            nid |= img.node('/v').nid
         img.dirent('/', 'v')['nid'] = nid
         w.fail('nid-' + why, img, 'stat', '/v', 'EUCLEAN')
     img = base({'/v': File(b'v')})
@@ -664,6 +678,7 @@ def flat(w):
 
     for why, fields, extended in (
             ('2e31', {'i_u': 1 << 31}, False),
+            ('wraps', {'i_u': None}, False),
             ('almost-null', {'i_u': 0xFFFFFFFE}, False),
             # A hole has all 48 bits set where 48 of them count
             ('null32-extended', {'i_u': 0xFFFFFFFF}, True),
@@ -672,6 +687,8 @@ def flat(w):
             ('almost-null48', {'i_nb': 0xFFFF, 'i_u': 0xFFFFFFFE}, True)):
         img = plain(extended=extended)
         for name, value in fields.items():
+            if value is None:
+                value = img.inode('/v')[name] + (1 << 20)
             img.inode('/v')[name] = value
         w.fail('startblk-' + why, img, 'read', '/v', 'EUCLEAN')
     for bs in (512, 4096):
@@ -730,11 +747,15 @@ def chunks(w):
         return base({'/v': File(pattern('/v', size), layout=CHUNK, **kw)})
 
     off = {'off': 4096}
-    for why, value in (('max', 0xFFFFFFFE), ('2e31', 1 << 31), ('end', None)):
+    for why, value in (('max', 0xFFFFFFFE), ('2e31', 1 << 31), ('end', None),
+                       ('wraps', 1 << 20)):
         for form, kw in (('map', {}), ('index', {'index': True})):
             img = mapped(**kw)
-            img.chunk('/v', 1)['startblk_lo'] = \
-                len(img.buf) // 4096 if value is None else value
+            if why == 'wraps':
+                img.chunk('/v', 1)['startblk_lo'] += value
+            else:
+                img.chunk('/v', 1)['startblk_lo'] = \
+                    len(img.buf) // 4096 if value is None else value
             w.fail(f'chunk-{form}-{why}', img, 'read', '/v', 'EUCLEAN',
                    ('read', '/v', off), pat=4096)
     # Only the last block of the chunk lies outside
@@ -742,13 +763,14 @@ def chunks(w):
     img.chunk('/v')['startblk_lo'] = len(img.buf) // 4096 - 3
     w.fail('chunk-last-block', img, 'read', '/v', 'EUCLEAN',
            ('read', '/v', {'off': 12288}))
-    for why, hi, lo in (('hi-1', 1, 5), ('hi-max', 0xFFFF, 0),
+    for why, hi, lo in (('hi-1', 1, None), ('hi-max', 0xFFFF, None),
                         ('null32', 0, 0xFFFFFFFF),
                         ('almost-null', 0xFFFF, 0xFFFFFFFE),
                         ('null-lo-only', 0x7FFF, 0xFFFFFFFF)):
         img = mapped(index=True, wide=True)
         img.chunk('/v', 1)['startblk_hi'] = hi
-        img.chunk('/v', 1)['startblk_lo'] = lo
+        if lo is not None:
+            img.chunk('/v', 1)['startblk_lo'] = lo
         w.fail('chunk48-' + why, img, 'read', '/v', 'EUCLEAN',
                ('read', '/v', off), pat=4096)
     # A size that asks for more of the array than the image has
@@ -920,12 +942,14 @@ def xattrs(w):
     img = make()
     img.inode('/v')['i_xattr_icount'] -= 1
     both('body-one-less', img)
-    for why, number in (('max', 0xFFFFFFFF), ('2e30', 1 << 30),
+    # The shared entry has id 0 and is in block 1
+    for why, number in (('max', 0xFFFFFFFF), ('wraps', 1 << 30),
                         ('2e20', 1 << 20)):
         img = make()
         img.shared_id('/v')['v'] = number
         both('shared-id-' + why, img, 'user.s')
-    for why, value in (('max', 0xFFFFFFFF), ('2e31', 1 << 31), ('end', None)):
+    for why, value in (('max', 0xFFFFFFFF), ('2e31', 1 << 31), ('end', None),
+                       ('wraps', 1 << 20 | 1)):
         img = make()
         img.sb['xattr_blkaddr'] = img.blocks if value is None else value
         both('blkaddr-' + why, img, 'user.s')

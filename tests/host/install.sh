@@ -34,7 +34,10 @@ chosen() {
 }
 
 chosen_is() {
-	[[ $(chosen) == $1 ]]
+	case $(chosen) in
+	*"$1" | *"$1".?z*) ;;
+	*) return 1 ;;
+	esac
 }
 
 run_make() {
@@ -52,10 +55,10 @@ cp -a "$(kernel_modules "$KERNEL")/." "$ROOT/lib/modules/$REL/"
 depmod -b "$ROOT" "$REL"
 
 check "the distribution's module is what there is" \
-	chosen_is '*/kernel/fs/erofs/erofs.ko*'
+	chosen_is /kernel/fs/erofs/erofs.ko
 check "make install" run_make install
-check "it wins" chosen_is '*/updates/erofs.ko*'
+check "it wins" chosen_is /updates/erofs.ko
 check "make uninstall" run_make uninstall
 check "the distribution's module is back" \
-	chosen_is '*/kernel/fs/erofs/erofs.ko*'
+	chosen_is /kernel/fs/erofs/erofs.ko
 exit $failed
