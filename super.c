@@ -697,7 +697,7 @@ static int __init erofs_init(void)
 	erofs_sysfs_exit();
 out_cache:
 	if (err == -EEXIST || err == -EBUSY) {
-		pr_err("erofs: this kernel has an EROFS already: unload its module, if it is one\n");
+		pr_err("erofs: this kernel has an EROFS already; unload it if it is a module\n");
 		err = -EBUSY;
 	}
 	kmem_cache_destroy(erofs_inode_cache);
