@@ -180,8 +180,12 @@ static const struct kobj_type erofs_sb_ktype = {
 	.release	= erofs_sb_kobj_release,
 };
 
+/* a release may come late, and its object is the module's memory */
+static DECLARE_COMPLETION(erofs_feature_gone);
+
 static void erofs_feature_kobj_release(struct kobject *kobj)
 {
+	complete(&erofs_feature_gone);
 }
 
 static const struct kobj_type erofs_feature_ktype = {
@@ -258,6 +262,7 @@ int erofs_sysfs_init(void)
 void erofs_sysfs_exit(void)
 {
 	kobject_put(&erofs_feature_kobj);
+	wait_for_completion(&erofs_feature_gone);
 	memset(&erofs_feature_kobj, 0, sizeof(erofs_feature_kobj));
 	kset_unregister(erofs_kset);
 	erofs_kset = NULL;

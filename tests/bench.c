@@ -19,13 +19,14 @@
  *   mount-* includes loop setup, umount includes loop teardown, where the peer
  *   has a loop device: that is what a user waits for.
  *   "noisy" in place of "sample" is the same, taken while another load of the
- *   host took the emulated processors away and no retry was left.
+ *   host took the emulated processors away and no time to wait was left.
  *   cache is the growth of nr_file_pages over one cold sequential read of the
  *   file, loop device's and backing file's pages included.
  *
  * bench -g FILE BYTES                    write the test file
- * bench [-r ROUNDS] [-m ERE] [-n ENTRIES] [-p] DIR
+ * bench [-r ROUNDS] [-m ERE] [-n ENTRIES] [-w SECONDS] [-p] DIR
  *     DIR holds bench.erofs and bench.sqfs; -m selects by "peer/test",
+ *     -w says until when after the start it may wait for a quiet host (600),
  *     -p samples the kernel with the cpu clock during each test.
  *
  * Where the distribution's module refuses regular files (ENOTBLK), distro-file
@@ -65,8 +66,6 @@
 #define MOUNT_PAIRS	5
 #define MAX_CPUS	8
 #define SPIN_LOOPS	4000000
-#define RETRIES		3
-#define RETRY_BUDGET_NS	(150 * 1000000000ull)
 
 enum source { SRC_FILE, SRC_LOOP };
 
@@ -160,7 +159,8 @@ struct pending {
 static struct pending pend[16];
 static int nr_pend;
 static uint64_t spin_best;
-static uint64_t retry_spent;
+static uint64_t start_ns;
+static uint64_t wait_limit_ns = 600 * 1000000000ull;
 
 static void sample(int round, const struct peer *p, const char *test,
 		   double value, const char *unit)
@@ -233,24 +233,29 @@ static bool host_is_quiet(void)
 	return worst < spin_best + spin_best / 4;
 }
 
-/* Run one test until it had the processors to itself, or patience ends. */
+static bool may_wait(void)
+{
+	return now_ns() - start_ns < wait_limit_ns;
+}
+
+/*
+ * Run one test while it has the processors to itself: wait for that, and repeat
+ * what was disturbed on the way. Waiting sleeps, so that two of these on one
+ * host do not keep each other from starting.
+ */
 static void run_quiet(void (*test)(const struct peer *, int),
 		      const struct peer *p, int round)
 {
-	bool before, quiet;
-	uint64_t t;
-	int try;
+	bool quiet;
 
-	for (try = 0; ; try++) {
-		t = now_ns();
-		before = host_is_quiet();
+	for (;;) {
+		while (!(quiet = host_is_quiet()) && round && may_wait())
+			sleep(2);
 		test(p, round);
-		quiet = host_is_quiet() && before;
-		if (quiet || try == RETRIES || round == 0 || opt_profile ||
-		    retry_spent > RETRY_BUDGET_NS)
+		quiet = quiet && host_is_quiet();
+		if (quiet || round == 0 || opt_profile || !may_wait())
 			break;
 		nr_pend = 0;
-		retry_spent += now_ns() - t;
 	}
 	flush_samples(round, quiet);
 }
@@ -955,29 +960,33 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && !strcmp(argv[1], "-g"))
 		return generate(argv[2], strtoull(argv[3], NULL, 0));
-	while ((c = getopt(argc, argv, "r:m:n:p")) != -1) {
+	while ((c = getopt(argc, argv, "r:m:n:w:p")) != -1) {
 		if (c == 'r')
 			opt_rounds = atoi(optarg);
 		else if (c == 'm' && !regcomp(&re, optarg, REG_EXTENDED | REG_NOSUB))
 			opt_only = &re;
 		else if (c == 'n')
 			opt_entries = atol(optarg);
+		else if (c == 'w')
+			wait_limit_ns = strtoull(optarg, NULL, 0) * 1000000000ull;
 		else if (c == 'p')
 			opt_profile = true;
 		else
 			die("bad option");
 	}
 	if (optind + 1 != argc || opt_rounds < 1)
-		die("usage: bench [-r ROUNDS] [-m ERE] [-n ENTRIES] [-p] DIR");
+		die("usage: bench [-r ROUNDS] [-m ERE] [-n ENTRIES] [-w SECONDS] [-p] DIR");
 	data_dir = argv[optind];
 	set_size();
 	iobuf = aligned_alloc(4096, CHUNK);
 	if (!iobuf || (mkdir(MNT, 0755) && errno != EEXIST))
 		die("no buffer or no %s", MNT);
 	memset(iobuf, 1, CHUNK);
+	start_ns = now_ns();
 	probe_distro_file();
 	for (round = 0; round <= opt_rounds; round++)
 		run_round(round);
+	printf("env spin_us %" PRIu64 "\n", spin_best / 1000);
 	printf("bench-done rounds=%d\n", opt_rounds);
 	return 0;
 }
