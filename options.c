@@ -190,18 +190,35 @@ static int erofs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 
 /* ---- remount ---- */
 
+/* A source may be named again, by its name or by an fd of the same thing. */
+static bool erofs_src_renamed(const struct erofs_src *old,
+			      const struct erofs_src *new)
+{
+	const struct inode *inode;
+
+	if (new->name)
+		return !old->name || strcmp(new->name, old->name);
+	inode = file_inode(new->file);
+	return old->bdev ? !S_ISBLK(inode->i_mode) || inode->i_rdev != old->bdev :
+			   inode != file_inode(old->file);
+}
+
 static bool erofs_sources_changed(const struct erofs_sb_info *old,
 				  const struct erofs_sb_info *new)
 {
 	unsigned int i;
 
+	if ((new->src[0].name || new->src[0].file) &&
+	    erofs_src_renamed(&old->src[0], &new->src[0]))
+		return true;
 	if (new->nr_src == 1)
 		return false;
+	if (new->nr_src != old->nr_src)
+		return true;
 	for (i = 1; i < new->nr_src; i++)
-		if (i >= old->nr_src || !new->src[i].name ||
-		    strcmp(new->src[i].name, old->src[i].name ?: ""))
+		if (erofs_src_renamed(&old->src[i], &new->src[i]))
 			return true;
-	return new->nr_src != old->nr_src;
+	return false;
 }
 
 /*
@@ -223,7 +240,7 @@ static int erofs_reconfigure(struct fs_context *fc)
 	if (new->opts.io_mode != sbi->opts.io_mode)
 		return invalfc(fc, "directio cannot be changed while mounted");
 	if (erofs_sources_changed(sbi, new))
-		return invalfc(fc, "devices cannot be changed while mounted");
+		return invalfc(fc, "source and devices cannot be changed while mounted");
 
 	sbi->opts = new->opts;
 	if (sbi->opts.acl)

@@ -3,7 +3,8 @@
 """
 should_fail.py OUTDIR: damaged images, and what each of them must answer.
 
-Writes should-fail-<why>.img, a control set good-<what>.img with its expected
+Takes away what an earlier run has left in OUTDIR, then writes
+should-fail-<why>.img, a control set good-<what>.img with its expected
 tree good-<what>.expect, extra devices, and list.txt with one line for each
 check (several checks may share an image; they are separate mounts):
 
