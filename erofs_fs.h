@@ -208,4 +208,60 @@ _Static_assert(sizeof(struct erofs_xattr_entry) == 4, "xattr entry");
 #define EROFS_XATTR_PREFIX_LEN_MAX		256
 #define EROFS_XATTR_FILTER_SEED			0x25BBE08FU
 
+/* Section 11: header of an encoded inode's map */
+#define EROFS_MAP_HEADER_SIZE		8
+#define EROFS_MAP_WHOLE_FRAGMENT	(1ULL << 63)	/* of the le64 */
+
+#define EROFS_ADVISE_COMPACTED_2B	0x0001		/* layout 3 */
+#define EROFS_ADVISE_EXTENTS		0x0001		/* layout 1 */
+#define EROFS_ADVISE_BIG_PCLUSTER_1	0x0002
+#define EROFS_ADVISE_BIG_PCLUSTER_2	0x0004
+#define EROFS_ADVISE_EXTRECSZ_SHIFT	1
+#define EROFS_ADVISE_EXTRECSZ_MASK	0x0003
+#define EROFS_ADVISE_INLINE_PCLUSTER	0x0008
+#define EROFS_ADVISE_INTERLACED		0x0010
+#define EROFS_ADVISE_FRAGMENT		0x0020
+
+/* Section 12: types of lclusters and flags of full records */
+enum {
+	EROFS_LCLUSTER_PLAIN,
+	EROFS_LCLUSTER_HEAD1,
+	EROFS_LCLUSTER_NONHEAD,
+	EROFS_LCLUSTER_HEAD2,
+};
+#define EROFS_LI_TYPE_MASK		0x0003
+#define EROFS_LI_HOLE			0x4000
+#define EROFS_LI_PARTIAL_REF		0x8000
+#define EROFS_LI_CBLKCNT		0x0800
+#define EROFS_LI_CBLKCNT_MASK		0x07FF
+
+struct erofs_lcluster_index {
+	__le16 di_advise;
+	__le16 di_clusterofs;
+	union {
+		__le32 blkaddr;		/* heads */
+		__le16 delta[2];	/* others: back and forth to a head */
+	} __attribute__((packed)) di_u;
+} __attribute__((packed));
+_Static_assert(sizeof(struct erofs_lcluster_index) == 8, "lcluster index");
+
+/* Section 15: a record of encoded extents, of which the first bytes are stored */
+#define EROFS_EXTENT_PLEN_MASK		0x001FFFFF
+#define EROFS_EXTENT_PARTIAL		(1U << 27)
+#define EROFS_EXTENT_FORMAT_SHIFT	28
+
+struct erofs_extent_record {
+	__le32 plen;
+	__le32 pstart_lo;
+	__le32 pstart_hi;
+	__le32 lstart_lo;
+	__le32 lstart_hi;
+	__u8 reserved[12];
+} __attribute__((packed));
+_Static_assert(sizeof(struct erofs_extent_record) == 32, "extent record");
+
+/* Section 24: bounds of one encoded extent */
+#define EROFS_PCLUSTER_MAX_SIZE		(1U << 20)
+#define EROFS_EXTENT_MAX_SIZE		(12U << 20)
+
 #endif
