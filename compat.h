@@ -27,6 +27,7 @@
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/xattr.h>
 
@@ -271,6 +272,47 @@ static inline void k_dax_evict(struct inode *inode)
 		dax_break_layout_final(inode);
 #endif
 }
+
+/* ---- memory pressure ---- */
+
+typedef unsigned long (*k_shrink_fn)(struct shrinker *, struct shrink_control *);
+#if K_GE(6, 12)
+/* since 6.7: shrinkers are allocated */
+typedef struct shrinker *k_shrinker_t;
+static inline int k_shrinker_init(k_shrinker_t *sp, k_shrink_fn count,
+				  k_shrink_fn scan, const char *name)
+{
+	struct shrinker *s = shrinker_alloc(0, "%s", name);
+
+	if (!s)
+		return -ENOMEM;
+	s->count_objects = count;
+	s->scan_objects = scan;
+	shrinker_register(s);
+	*sp = s;
+	return 0;
+}
+
+static inline void k_shrinker_exit(k_shrinker_t *sp)
+{
+	shrinker_free(*sp);
+}
+#else
+typedef struct shrinker k_shrinker_t;
+static inline int k_shrinker_init(k_shrinker_t *s, k_shrink_fn count,
+				  k_shrink_fn scan, const char *name)
+{
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = DEFAULT_SEEKS;
+	return register_shrinker(s, "%s", name);
+}
+
+static inline void k_shrinker_exit(k_shrinker_t *s)
+{
+	unregister_shrinker(s);
+}
+#endif
 
 /* since 6.10: __assign_str() knows its source */
 #if K_GE(6, 12)

@@ -15,8 +15,9 @@
  */
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
+#include <linux/sched/signal.h>
 #include <linux/uio.h>
-#include "internal.h"
+#include "zdata.h"
 #include "trace.h"
 
 /* ---- map: (inode, position) to extent ---- */
@@ -144,8 +145,8 @@ static int erofs_map_chunk(struct inode *inode, u64 pos,
 				ext);
 }
 
-static int erofs_map_layout(struct inode *inode, u64 pos,
-			    struct erofs_extent *ext)
+static int erofs_map_layout(struct inode *inode, struct z_erofs_view *view,
+			    u64 pos, struct erofs_extent *ext)
 {
 	const struct erofs_inode *ei = EROFS_I(inode);
 
@@ -158,13 +159,14 @@ static int erofs_map_layout(struct inode *inode, u64 pos,
 	case EROFS_LAYOUT_CHUNK_BASED:
 		return erofs_map_chunk(inode, pos, ext);
 	default:
-		return z_erofs_map_blocks(inode, pos, ext);
+		return z_erofs_map_view(inode, view, pos, ext);
 	}
 }
 
 /**
- * erofs_map_blocks - find the extent that holds a byte of a file
+ * erofs_map_view - find the extent that holds a byte of a file
  * @inode: the file
+ * @view: what the reader knows of its index, if it is encoded
  * @pos: byte in it
  * @ext: receives the extent, resolved to a device and clamped to it
  *
@@ -175,7 +177,8 @@ static int erofs_map_layout(struct inode *inode, u64 pos,
  * Context: sleeps.
  * Return: 0; -EUCLEAN, after a message; or the errno of reading metadata.
  */
-int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
+static int erofs_map_view(struct inode *inode, struct z_erofs_view *view,
+			  u64 pos, struct erofs_extent *ext)
 {
 	const u64 size = i_size_read(inode);
 	int err;
@@ -185,7 +188,7 @@ int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
 		return 0;
 	}
 	*ext = (struct erofs_extent) {};
-	err = erofs_map_layout(inode, pos, ext);
+	err = erofs_map_layout(inode, view, pos, ext);
 	if (!err && !erofs_extent_covers(ext, pos))
 		err = erofs_fail_inode(inode, -EUCLEAN,
 				       "byte %llu is outside its device", pos);
@@ -193,6 +196,22 @@ int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
 		*ext = (struct erofs_extent) {};
 	trace_erofs_map(inode, pos, ext, err);
 	return err;
+}
+
+/**
+ * erofs_map_blocks - find one extent of a file
+ * @inode: the file
+ * @pos: byte that it has to hold
+ * @ext: receives the extent; see erofs_map_view()
+ *
+ * Context: sleeps.
+ * Return: 0 or an errno.
+ */
+int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
+{
+	struct z_erofs_view view = {};
+
+	return erofs_map_view(inode, &view, pos, ext);
 }
 
 /* ---- parts: when is a folio complete? ---- */
@@ -216,12 +235,23 @@ static void erofs_folio_begin(struct folio *folio)
 	atomic_set(erofs_folio_parts(folio), 1);
 }
 
-static void erofs_folio_get_part(struct folio *folio)
+/**
+ * erofs_folio_get_part - announce a part that will end later
+ * @folio: a folio that is being filled
+ */
+void erofs_folio_get_part(struct folio *folio)
 {
 	atomic_inc(erofs_folio_parts(folio));
 }
 
-static void erofs_folio_put_part(struct folio *folio, int err)
+/**
+ * erofs_folio_put_part - end a part of a folio; the last one unlocks it
+ * @folio: the folio
+ * @err: 0 if its bytes are there
+ *
+ * Context: any.
+ */
+void erofs_folio_put_part(struct folio *folio, int err)
 {
 	atomic_t *parts = erofs_folio_parts(folio);
 	int left;
@@ -242,11 +272,15 @@ static void erofs_folio_put_part(struct folio *folio, int err)
  * @inode: whose folios
  * @io: gathers device reads
  * @ext: the extent in use; the next piece is often in it
+ * @view: the index of an encoded file
+ * @job: what is to be decoded
  */
 struct erofs_fill {
 	struct inode *inode;
 	struct erofs_io io;
 	struct erofs_extent ext;
+	struct z_erofs_view view;
+	struct z_erofs_job job;
 };
 
 /* Bytes behind the end of the file are zero, whatever the last block holds. */
@@ -325,12 +359,15 @@ static int erofs_fill_piece(struct erofs_fill *fill, struct folio *folio,
 		folio_zero_range(folio, off, len);
 		return 0;
 	case EROFS_EXT_INLINE:
+	case EROFS_EXT_FRAGMENT:
 		return erofs_fill_inline(fill, folio, off, len, skip);
+	case EROFS_EXT_ENCODED:
+		return z_erofs_job_add(&fill->job, &fill->ext, folio, off, len,
+				       skip);
 	case EROFS_EXT_PLAIN:
 		return erofs_fill_plain(fill, folio, off, len, skip);
-	default:
-		return -EOPNOTSUPP;
 	}
+	return -EOPNOTSUPP;
 }
 
 /*
@@ -349,7 +386,8 @@ static int erofs_fill_folio(struct erofs_fill *fill, struct folio *folio)
 		const u64 pos = start + off;
 
 		if (!erofs_extent_covers(&fill->ext, pos))
-			err = erofs_map_blocks(fill->inode, pos, &fill->ext);
+			err = erofs_map_view(fill->inode, &fill->view, pos,
+					     &fill->ext);
 		if (err)
 			break;
 		len = min_t(u64, size - off,
@@ -362,6 +400,23 @@ static int erofs_fill_folio(struct erofs_fill *fill, struct folio *folio)
 	return err;
 }
 
+/* a window of at most so many pages is one that somebody waits for */
+#define EROFS_SYNC_PAGES	4
+
+/* Does this reader decode in its own context, or do workers? */
+static bool erofs_decodes_itself(const struct erofs_fill *fill,
+				 unsigned long pages)
+{
+	switch (READ_ONCE(fill->io.sbi->sync_decompress)) {
+	case EROFS_SYNC_ALWAYS:
+		return true;
+	case EROFS_SYNC_NEVER:
+		return false;
+	default:
+		return pages <= EROFS_SYNC_PAGES;
+	}
+}
+
 static int erofs_read_folio(struct file *file, struct folio *folio)
 {
 	struct erofs_fill fill = {
@@ -372,10 +427,40 @@ static int erofs_read_folio(struct file *file, struct folio *folio)
 			.gfp	= GFP_NOFS,
 		},
 	};
-	int err = erofs_fill_folio(&fill, folio);
+	int err;
 
+	z_erofs_job_init(&fill.job, &fill.io);
+	err = erofs_fill_folio(&fill, folio);
 	erofs_io_flush(&fill.io);
+	z_erofs_job_submit(&fill.job, erofs_decodes_itself(&fill, 1));
 	return err;
+}
+
+/*
+ * Reading a pcluster once should decode it once: a window that ends inside one
+ * is made to hold all of it, as far as its folios are free.
+ */
+static void erofs_readahead_expand(struct readahead_control *rac,
+				   struct erofs_fill *fill)
+{
+	const u64 size = i_size_read(fill->inode);
+	u64 start = readahead_pos(rac);
+	u64 end = start + readahead_length(rac);
+
+	if (!erofs_layout_encoded(EROFS_I(fill->inode)->layout) || start >= size)
+		return;
+	if (erofs_map_view(fill->inode, &fill->view, min(end, size) - 1,
+			   &fill->ext))
+		return;
+	if (fill->ext.kind == EROFS_EXT_ENCODED)
+		end = max(end, min(fill->ext.la + fill->ext.len, size));
+	if (!erofs_extent_covers(&fill->ext, start) &&
+	    erofs_map_view(fill->inode, &fill->view, start, &fill->ext))
+		return;
+	if (fill->ext.kind == EROFS_EXT_ENCODED)
+		start = min(start, fill->ext.la);
+	start = round_down(start, PAGE_SIZE);
+	readahead_expand(rac, start, end - start);
 }
 
 static void erofs_readahead(struct readahead_control *rac)
@@ -390,13 +475,17 @@ static void erofs_readahead(struct readahead_control *rac)
 			.vecs_hint = readahead_count(rac),
 		},
 	};
+	const bool sync = erofs_decodes_itself(&fill, readahead_count(rac));
 	struct folio *folio;
 
+	z_erofs_job_init(&fill.job, &fill.io);
+	erofs_readahead_expand(rac, &fill);
 	/* folios that are not taken go back to the page cache's care */
 	while ((folio = readahead_folio(rac)))
 		if (erofs_fill_folio(&fill, folio))
 			break;
 	erofs_io_flush(&fill.io);
+	z_erofs_job_submit(&fill.job, sync);
 }
 
 /* ---- iomap: extents for those who move or report them whole ---- */
@@ -435,6 +524,18 @@ static int erofs_iomap_inline(struct iomap *iomap,
 	return 0;
 }
 
+/* Nobody can use the bytes where they lie, but may be told of them. */
+static int erofs_iomap_encoded(struct iomap *iomap,
+			       const struct erofs_extent *ext,
+			       unsigned int flags)
+{
+	if (!(flags & IOMAP_REPORT))
+		return -EOPNOTSUPP;
+	iomap->type = IOMAP_MAPPED;
+	iomap->addr = ext->dev ? ext->dev->base + ext->pa : 0;
+	return 0;
+}
+
 static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			     unsigned int flags, struct iomap *iomap,
 			     struct iomap *srcmap)
@@ -464,9 +565,11 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		return 0;
 	case EROFS_EXT_INLINE:
 		return erofs_iomap_inline(iomap, &ext, pos);
-	default:
+	case EROFS_EXT_PLAIN:
 		erofs_iomap_device(iomap, &ext, pos, flags);
 		return 0;
+	default:
+		return erofs_iomap_encoded(iomap, &ext, flags);
 	}
 }
 
@@ -490,6 +593,61 @@ const struct iomap_ops erofs_iomap_ops = {
 };
 
 /**
+ * struct erofs_tell - an extent that FIEMAP has yet to tell, one behind
+ * @logical: first byte in the file
+ * @physical: first byte on its device
+ * @len: bytes, 0 if there is none
+ * @flags: FIEMAP_EXTENT_*
+ */
+struct erofs_tell {
+	u64 logical;
+	u64 physical;
+	u64 len;
+	u32 flags;
+};
+
+/* 1: the user has no room for more */
+static int erofs_tell_emit(struct fiemap_extent_info *info,
+			   const struct erofs_tell *tell, u32 flags)
+{
+	if (!tell->len)
+		return 0;
+	return fiemap_fill_next_extent(info, tell->logical, tell->physical,
+				       tell->len, tell->flags | flags);
+}
+
+static void erofs_tell_set(struct erofs_tell *tell,
+			   const struct erofs_extent *ext, u64 pos, u64 size)
+{
+	const struct inode *space = ext->space;
+	u64 skip = pos - ext->la;
+
+	tell->logical = pos;
+	tell->len = min(ext->la + ext->len, size) - pos;
+	tell->flags = 0;
+	if (ext->kind == EROFS_EXT_ENCODED) {
+		tell->logical = ext->la;
+		tell->len = ext->len;
+		tell->flags = FIEMAP_EXTENT_ENCODED;
+		skip = 0;
+	}
+	if (space)
+		tell->flags |= FIEMAP_EXTENT_NOT_ALIGNED;
+	if (ext->kind == EROFS_EXT_INLINE)
+		tell->flags |= FIEMAP_EXTENT_DATA_INLINE;
+	tell->physical = ext->pa + skip;
+	/* bytes of the metabox or the packed inode have no address of their own */
+	if (space && !EROFS_I(space)->is_meta) {
+		tell->physical = 0;
+		tell->flags |= FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED;
+	} else {
+		tell->physical += space ?
+			erofs_primary(EROFS_SB(space->i_sb))->base :
+			ext->dev->base;
+	}
+}
+
+/**
  * erofs_fiemap - tell where a file's extents lie
  * @inode: the file
  * @info: receives them
@@ -501,11 +659,42 @@ const struct iomap_ops erofs_iomap_ops = {
 int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len)
 {
-	return iomap_fiemap(inode, info, start, len, &erofs_iomap_ops);
+	const u64 size = i_size_read(inode);
+	struct erofs_tell last = {};
+	struct z_erofs_view view = {};
+	struct erofs_extent ext;
+	u64 end;
+	int ret;
+
+	ret = fiemap_prep(inode, info, start, &len, 0);
+	if (ret)
+		return ret;
+	/* every extent holds a byte that was not told of yet */
+	for (end = min(start + len, size); start < end;
+	     start = ext.la + ext.len) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		ret = erofs_map_view(inode, &view, start, &ext);
+		if (ret)
+			return ret;
+		if (ext.kind == EROFS_EXT_HOLE)
+			continue;
+		ret = erofs_tell_emit(info, &last, 0);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		erofs_tell_set(&last, &ext, start, size);
+	}
+	ret = erofs_tell_emit(info, &last,
+			      start >= size ? FIEMAP_EXTENT_LAST : 0);
+	return min(ret, 0);
 }
 
 static sector_t erofs_bmap(struct address_space *mapping, sector_t block)
 {
+	/* encoded bytes are nowhere as such */
+	if (erofs_layout_encoded(EROFS_I(mapping->host)->layout))
+		return 0;
 	return iomap_bmap(mapping, block, &erofs_iomap_ops);
 }
 

@@ -232,7 +232,6 @@ u32 erofs_disk_checksum_len(unsigned int blkszbits)
 
 /* ---- compression configurations, section 4 ---- */
 
-#define EROFS_PCLUSTER_MAX		(1U << 20)
 #define EROFS_LZMA_DICT_MIN		4096U
 #define EROFS_LZMA_DICT_MAX		(8U << 20)
 #define EROFS_DEFLATE_WINDOWBITS_MAX	15
@@ -260,13 +259,13 @@ static u32 erofs_le32(const u8 *p)
  * @alg: the algorithm that it configures
  * @buf: its payload
  * @len: bytes of the payload
- * @blkszbits: log2 of the block size
+ * @sb: the superblock; gains what the record says
  * @fault: says why, on failure
  *
  * Return: 0, -EUCLEAN, or -EOPNOTSUPP.
  */
 int erofs_disk_compr_cfg(unsigned int alg, const void *buf, size_t len,
-			 unsigned int blkszbits, struct erofs_fault *fault)
+			 struct erofs_sb_desc *sb, struct erofs_fault *fault)
 {
 	const u8 *p = buf;
 	u32 v;
@@ -278,10 +277,11 @@ int erofs_disk_compr_cfg(unsigned int alg, const void *buf, size_t len,
 	switch (alg) {
 	case EROFS_COMPRESSION_LZ4:
 		v = erofs_le16(p + 2);
-		if (v > EROFS_PCLUSTER_MAX >> blkszbits)
+		if (v > EROFS_PCLUSTER_MAX_SIZE >> sb->blkszbits)
 			return erofs_refuse(fault, -EUCLEAN,
 					    "LZ4 pcluster too large, blocks", v,
-					    EROFS_PCLUSTER_MAX >> blkszbits);
+					    EROFS_PCLUSTER_MAX_SIZE >>
+					    sb->blkszbits);
 		return 0;
 	case EROFS_COMPRESSION_LZMA:
 		v = erofs_le32(p);
@@ -293,6 +293,7 @@ int erofs_disk_compr_cfg(unsigned int alg, const void *buf, size_t len,
 			return erofs_refuse(fault, -EUCLEAN,
 					    "bad LZMA dictionary size", v,
 					    EROFS_LZMA_DICT_MAX);
+		sb->lzma_dict = v;
 		return 0;
 	case EROFS_COMPRESSION_DEFLATE:
 		if (p[0] > EROFS_DEFLATE_WINDOWBITS_MAX)
@@ -308,6 +309,7 @@ int erofs_disk_compr_cfg(unsigned int alg, const void *buf, size_t len,
 			return erofs_refuse(fault, -EUCLEAN,
 					    "ZSTD window too large, log2 - 10",
 					    p[1], EROFS_ZSTD_WINDOWLOG_MAX);
+		sb->zstd_windowlog = p[1];
 		return 0;
 	}
 }

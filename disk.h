@@ -48,6 +48,8 @@ struct erofs_fault {
  * @meta_blkaddr: block at which nid 0 would lie
  * @xattr_blkaddr: block at which shared xattr 0 lies
  * @algorithms: bitmap of the algorithms that the image may use
+ * @lzma_dict: LZMA: bytes of the dictionary
+ * @zstd_windowlog: ZSTD: log2 of the window, minus 10
  * @extra_devices: number of slots in the device table
  * @devt_pos: byte position of the device table
  * @prefix_count: number of long xattr prefixes
@@ -72,6 +74,8 @@ struct erofs_sb_desc {
 	u32 meta_blkaddr;
 	u32 xattr_blkaddr;
 	u32 algorithms;
+	u32 lzma_dict;
+	u8 zstd_windowlog;
 	u32 extra_devices;
 	u32 devt_pos;
 	u32 prefix_count;
@@ -89,7 +93,7 @@ int erofs_disk_super(const void *buf, size_t len, unsigned int blkszbits_max,
 u32 erofs_disk_crc32c(u32 crc, const void *buf, size_t len);
 u32 erofs_disk_checksum_len(unsigned int blkszbits);
 int erofs_disk_compr_cfg(unsigned int alg, const void *buf, size_t len,
-			 unsigned int blkszbits, struct erofs_fault *fault);
+			 struct erofs_sb_desc *sb, struct erofs_fault *fault);
 
 /**
  * struct erofs_slot_desc - one extra device

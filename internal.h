@@ -21,6 +21,7 @@
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 #include "disk.h"
+#include "zindex.h"
 
 struct erofs_dev;
 struct erofs_req;
@@ -36,6 +37,13 @@ enum erofs_cache_strategy {
 enum erofs_dax_mode {
 	EROFS_DAX_NEVER,
 	EROFS_DAX_ALWAYS,
+};
+
+/* who decodes what a reader waits for; the values of sync_decompress in sysfs */
+enum erofs_sync_decompress {
+	EROFS_SYNC_AUTO,	/* the reader if it is little, else workers */
+	EROFS_SYNC_ALWAYS,
+	EROFS_SYNC_NEVER,
 };
 
 /* how a backing file is read */
@@ -125,6 +133,26 @@ struct erofs_dev {
 	u64 dax_start;
 };
 
+/* ---- workspaces of the codecs: decompressor.c ---- */
+
+/**
+ * struct z_erofs_pool - a mount's workspaces
+ * @node: in the list of all pools
+ * @lock: protects @idle and @nr
+ * @wait: for a workspace to be given back
+ * @idle: those not in use, the last used first
+ * @nr: how many there are
+ * @max: how many there may be; immutable
+ */
+struct z_erofs_pool {
+	struct list_head node;
+	spinlock_t lock;
+	wait_queue_head_t wait;
+	struct list_head idle;
+	unsigned int nr;
+	unsigned int max;
+};
+
 /* ---- the mount ---- */
 
 /* Why a superblock exists, decided before it is made. */
@@ -164,6 +192,7 @@ struct erofs_prefix {
  * @packed: the packed inode, or NULL
  * @prefixes: long xattr name prefixes, @desc.prefix_count entries
  * @inflight: requests that may still touch this mount; put_super waits for 0
+ * @pool: workspaces of the codecs, with a lock of its own
  * @mount_fc: where messages go while mounting; owned by the mounting task
  * @said: bounds the messages of this mount, whatever others have to say
  * @dir_ra_bytes: directory readahead, set through sysfs, read unlocked
@@ -189,6 +218,7 @@ struct erofs_sb_info {
 	struct inode *packed;
 	struct erofs_prefix *prefixes;
 	atomic_t inflight;
+	struct z_erofs_pool pool;
 	struct fs_context *mount_fc;
 	struct ratelimit_state said;
 	unsigned int dir_ra_bytes;
@@ -281,8 +311,13 @@ enum erofs_extent_kind {
  * @la: first byte of the range in the file
  * @len: bytes of it, never 0
  * @dev: plain and encoded: the device
- * @pa: plain and encoded: byte on @dev; inline: byte in the metadata space
- * @space: inline: the metadata space
+ * @pa: plain and encoded: byte on @dev; otherwise byte in @space
+ * @space: inline and fragment: the metadata space or the packed inode; encoded:
+ *	the metadata space where the pcluster is there and not on @dev
+ * @plen: encoded: bytes of the pcluster
+ * @coding: encoded: how it is to be decoded
+ * @algorithm: encoded: by what
+ * @partial: encoded: it decodes to more than @len
  */
 struct erofs_extent {
 	enum erofs_extent_kind kind;
@@ -291,6 +326,10 @@ struct erofs_extent {
 	struct erofs_dev *dev;
 	u64 pa;
 	struct inode *space;
+	u64 plen;
+	enum z_erofs_coding coding;
+	u8 algorithm;
+	bool partial;
 };
 
 static inline bool erofs_extent_covers(const struct erofs_extent *ext, u64 pos)
@@ -407,6 +446,8 @@ int erofs_io_add(struct erofs_io *io, struct erofs_dev *dev, u64 pos,
 void erofs_io_flush(struct erofs_io *io);
 void erofs_req_end(struct erofs_req *req, int err);
 void erofs_req_put(struct erofs_req *req);
+void erofs_inflight_get(struct erofs_sb_info *sbi);
+void erofs_inflight_put(struct erofs_sb_info *sbi);
 void erofs_inflight_drain(struct erofs_sb_info *sbi);
 
 /* fileio.c */
@@ -416,6 +457,7 @@ ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 
 /* meta.c */
 struct inode *erofs_meta_inode(struct super_block *sb, u64 span);
+void erofs_packed_init(struct inode *inode);
 void erofs_metabox_init(struct inode *inode);
 void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len);
@@ -432,9 +474,6 @@ long erofs_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext);
 int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len);
-
-/* zmap.c: the place of the encoded layouts */
-int z_erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext);
 
 /* inode.c */
 extern const struct inode_operations erofs_generic_iops;

@@ -32,6 +32,29 @@
 /* room in a request of which nobody knows how many pieces it gets */
 #define EROFS_REQ_VECS_MIN	8U
 
+/**
+ * erofs_inflight_get - hold a mount for what may touch it later
+ * @sbi: the mount
+ *
+ * Context: any, with a reader or another count on the mount.
+ */
+void erofs_inflight_get(struct erofs_sb_info *sbi)
+{
+	atomic_inc(&sbi->inflight);
+}
+
+/**
+ * erofs_inflight_put - undo erofs_inflight_get()
+ * @sbi: the mount; it may be gone right afterwards
+ *
+ * Context: any.
+ */
+void erofs_inflight_put(struct erofs_sb_info *sbi)
+{
+	if (atomic_dec_and_test(&sbi->inflight))
+		wake_up_var(&sbi->inflight);
+}
+
 static struct erofs_req *erofs_req_alloc(struct erofs_io *io,
 					 struct erofs_dev *dev, u64 pos)
 {
@@ -50,7 +73,7 @@ static struct erofs_req *erofs_req_alloc(struct erofs_io *io,
 	req->opf = io->opf;
 	req->nr_vecs = 0;
 	req->max_vecs = n;
-	atomic_inc(&io->sbi->inflight);
+	erofs_inflight_get(io->sbi);
 	return req;
 }
 
@@ -69,9 +92,7 @@ void erofs_req_put(struct erofs_req *req)
 	if (req->dev->bdev)
 		bio_uninit(&req->bio);
 	kfree(req);
-	/* the mount may be gone right after the decrement; see invariant 5 */
-	if (atomic_dec_and_test(&sbi->inflight))
-		wake_up_var(&sbi->inflight);
+	erofs_inflight_put(sbi);
 }
 
 /**

@@ -15,11 +15,22 @@
 #define EROFS_META_WINDOW	(64U << 10)
 
 /*
- * A file's pages are read while its invalidate_lock is held, and finding them
- * reads metadata: the order is file, metabox, primary device.
+ * A file's pages are read while its invalidate_lock is held, and that reads
+ * what others hold: the order is file, metabox, packed inode, primary device.
  */
 static struct lock_class_key erofs_meta_lock_key;
+static struct lock_class_key erofs_packed_lock_key;
 static struct lock_class_key erofs_metabox_lock_key;
+
+/**
+ * erofs_packed_init - prepare the packed inode to be read through others
+ * @inode: the inode, not used yet
+ */
+void erofs_packed_init(struct inode *inode)
+{
+	lockdep_set_class(&inode->i_mapping->invalidate_lock,
+			  &erofs_packed_lock_key);
+}
 
 /**
  * erofs_metabox_init - prepare an inode to be a metadata space

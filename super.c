@@ -13,7 +13,8 @@
  */
 #include <linux/statfs.h>
 #include <linux/uuid.h>
-#include "internal.h"
+#include "decompressor.h"
+#include "zdata.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -251,7 +252,7 @@ static int erofs_super_compr_cfgs(struct super_block *sb)
 					  pos);
 		err = erofs_disk_compr_cfg(alg, payload,
 					   min_t(u32, len, sizeof(payload)),
-					   sbi->desc.blkszbits, &fault);
+					   &sbi->desc, &fault);
 		if (err)
 			return erofs_fail_super(sb, err, &fault);
 		pos += sizeof(raw_len) + len;
@@ -296,6 +297,8 @@ static int erofs_specials_load(struct super_block *sb)
 	if (sbi->desc.packed_nid)
 		err = erofs_special_load(sb, sbi->desc.packed_nid, "packed",
 					 &sbi->packed);
+	if (sbi->packed)
+		erofs_packed_init(sbi->packed);
 	if (!err && erofs_sb_has(sbi, EROFS_FEATURE_INCOMPAT_METABOX))
 		err = erofs_special_load(sb, sbi->desc.metabox_nid, "metabox",
 					 &metabox);
@@ -605,6 +608,7 @@ void erofs_sbi_free(struct erofs_sb_info *sbi)
 {
 	unsigned int i;
 
+	z_erofs_pool_destroy(&sbi->pool);
 	erofs_devices_close(sbi);
 	for (i = 0; i < sbi->nr_src; i++)
 		erofs_src_free(&sbi->src[i]);
@@ -650,6 +654,7 @@ int erofs_init_fs_context(struct fs_context *fc)
 	sbi->nr_src = 1;
 	ratelimit_state_init(&sbi->said, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);
+	z_erofs_pool_init(&sbi->pool);
 	sbi->dir_ra_bytes = 16384;
 	sbi->opts.user_xattr = true;
 	sbi->opts.acl = IS_ENABLED(CONFIG_FS_POSIX_ACL);
@@ -688,13 +693,18 @@ static int __init erofs_init(void)
 			erofs_inode_init_once);
 	if (!erofs_inode_cache)
 		return -ENOMEM;
-	err = erofs_sysfs_init();
+	err = z_erofs_init();
 	if (err)
 		goto out_cache;
+	err = erofs_sysfs_init();
+	if (err)
+		goto out_encoded;
 	err = register_filesystem(&erofs_fs_type);
 	if (!err)
 		return 0;
 	erofs_sysfs_exit();
+out_encoded:
+	z_erofs_exit();
 out_cache:
 	if (err == -EEXIST || err == -EBUSY) {
 		pr_err("erofs: this kernel has an EROFS already; unload it if it is a module\n");
@@ -708,6 +718,7 @@ static void __exit erofs_exit(void)
 {
 	unregister_filesystem(&erofs_fs_type);
 	erofs_sysfs_exit();
+	z_erofs_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
 	kmem_cache_destroy(erofs_inode_cache);

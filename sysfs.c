@@ -54,7 +54,8 @@ static ssize_t sync_decompress_show(struct erofs_sb_info *sbi, char *buf)
 static ssize_t sync_decompress_store(struct erofs_sb_info *sbi,
 				     const char *buf, size_t len)
 {
-	return erofs_store_uint(buf, len, 2, &sbi->sync_decompress);
+	return erofs_store_uint(buf, len, EROFS_SYNC_NEVER,
+				&sbi->sync_decompress);
 }
 
 /* bit 0: metadata of the primary device; other bits: of compressed data */
@@ -123,6 +124,13 @@ static ssize_t erofs_feature_show(struct erofs_sb_info *sbi, char *buf)
 	static struct erofs_attr erofs_feature_##name = \
 		__ATTR(name, 0444, erofs_feature_show, NULL)
 
+EROFS_FEATURE(zero_padding);
+EROFS_FEATURE(compr_cfgs);
+EROFS_FEATURE(big_pcluster);
+EROFS_FEATURE(compr_head2);
+EROFS_FEATURE(ztailpacking);
+EROFS_FEATURE(fragments);
+EROFS_FEATURE(dedupe);
 EROFS_FEATURE(chunked_file);
 EROFS_FEATURE(device_table);
 EROFS_FEATURE(sb_chksum);
@@ -133,6 +141,13 @@ EROFS_FEATURE(file_source);
 EROFS_FEATURE(fd_source);
 
 static struct attribute *erofs_feature_attrs[] = {
+	&erofs_feature_zero_padding.attr,
+	&erofs_feature_compr_cfgs.attr,
+	&erofs_feature_big_pcluster.attr,
+	&erofs_feature_compr_head2.attr,
+	&erofs_feature_ztailpacking.attr,
+	&erofs_feature_fragments.attr,
+	&erofs_feature_dedupe.attr,
 	&erofs_feature_chunked_file.attr,
 	&erofs_feature_device_table.attr,
 	&erofs_feature_sb_chksum.attr,

@@ -1,23 +1,151 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Map of the encoded layouts (FORMAT.md sections 11 to 15).
- *
- * The place where the index drivers {full, compact, extents} go. Until they
- * are there, an encoded file can be found and described, but not read.
+ * Map of the encoded layouts: zindex.c finds and checks the extent, this file
+ * connects it with a mount: metadata, devices, the packed inode, messages.
  */
-#include "internal.h"
+#include <linux/sched/signal.h>
+#include "zdata.h"
 
 /**
- * z_erofs_map_blocks - find the extent that holds a byte of an encoded file
+ * struct z_erofs_meta - an index's source in a metadata space
+ * @src: what zindex.c sees
+ * @space: the space
+ */
+struct z_erofs_meta {
+	struct z_erofs_source src;
+	struct inode *space;
+};
+
+static int z_erofs_meta_read(struct z_erofs_source *src, u64 pos, void *dst,
+			     size_t len)
+{
+	const struct z_erofs_meta *meta =
+		container_of(src, struct z_erofs_meta, src);
+
+	return erofs_meta_copy(meta->space, pos, dst, len);
+}
+
+static bool z_erofs_meta_stop(struct z_erofs_source *src)
+{
+	cond_resched();
+	return fatal_signal_pending(current);
+}
+
+static int z_erofs_view_init(const struct inode *inode,
+			     struct z_erofs_view *view,
+			     struct z_erofs_source *src,
+			     struct erofs_fault *fault)
+{
+	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
+	const struct erofs_inode *ei = EROFS_I(inode);
+	const struct z_erofs_params params = {
+		.compact	= ei->layout == EROFS_LAYOUT_COMPRESSED_COMPACT,
+		.isize		= i_size_read(inode),
+		.tail_pos	= ei->tail_pos,
+		.blkszbits	= sbi->desc.blkszbits,
+		.algorithms	= sbi->desc.algorithms,
+		.big_pcluster	= erofs_sb_has(sbi,
+					EROFS_FEATURE_INCOMPAT_COMPR_CFGS),
+	};
+	int err = z_erofs_index_init(&view->idx, src, &params, fault);
+
+	view->ready = !err;
+	return err;
+}
+
+/*
+ * A fragment is bytes of the packed inode, which is read like metadata. That
+ * inode itself may have none: it would be read through itself.
+ */
+static int z_erofs_map_fragment(struct inode *inode,
+				const struct z_erofs_extent *zext,
+				struct erofs_extent *ext)
+{
+	struct inode *packed = EROFS_SB(inode->i_sb)->packed;
+
+	if (!packed || inode == packed)
+		return erofs_fail_inode(inode, -EUCLEAN,
+					packed ? "fragment in the packed inode" :
+						 "fragment without a packed inode");
+	if (zext->len > i_size_read(packed) ||
+	    zext->pa > i_size_read(packed) - zext->len)
+		return erofs_fail_inode(inode, -EUCLEAN,
+					"fragment behind the packed inode, %llu (%llu)",
+					zext->pa, i_size_read(packed));
+	ext->kind = EROFS_EXT_FRAGMENT;
+	ext->space = packed;
+	ext->pa = zext->pa;
+	return 0;
+}
+
+static int z_erofs_map_pcluster(struct inode *inode,
+				const struct z_erofs_extent *zext,
+				struct erofs_extent *ext)
+{
+	struct erofs_extent whole = { .len = zext->plen };
+	int err;
+
+	ext->kind = EROFS_EXT_ENCODED;
+	ext->coding = zext->coding;
+	ext->algorithm = zext->alg;
+	ext->partial = zext->partial;
+	ext->plen = zext->plen;
+	ext->pa = zext->pa;
+	if (zext->in_meta) {
+		ext->space = EROFS_I(inode)->space;
+		return 0;
+	}
+	/* a pcluster may not be cut where its device ends */
+	err = erofs_map_device(inode, 0, zext->pa, &whole);
+	if (!err && whole.len != zext->plen)
+		err = erofs_fail_inode(inode, -EUCLEAN,
+				       "pcluster at %llu is outside its device",
+				       zext->pa);
+	ext->dev = whole.dev;
+	ext->pa = whole.pa;
+	return err;
+}
+
+/**
+ * z_erofs_map_view - find the extent that holds a byte of an encoded file
  * @inode: the file
- * @pos: byte in it
+ * @view: the reader's view of its index
+ * @pos: byte in it, below its size
  * @ext: receives the extent
  *
- * Return: -EOPNOTSUPP, after a message: this build reads no encoded files.
+ * Context: sleeps.
+ * Return: 0; -EUCLEAN or -EOPNOTSUPP, after a message; or another errno.
  */
-int z_erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
+int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
+		     struct erofs_extent *ext)
 {
-	return erofs_fail_inode(inode, -EOPNOTSUPP,
-				"encoded layout %u is not supported by this build",
-				EROFS_I(inode)->layout);
+	struct z_erofs_meta meta = {
+		.src	= {
+			.copy	= z_erofs_meta_read,
+			.stop	= z_erofs_meta_stop,
+		},
+		.space	= EROFS_I(inode)->space,
+	};
+	struct z_erofs_extent zext;
+	struct erofs_fault fault;
+	int err = 0;
+
+	if (!view->ready)
+		err = z_erofs_view_init(inode, view, &meta.src, &fault);
+	if (!err)
+		err = z_erofs_index_find(&view->idx, &meta.src, pos,
+					 &view->cursor, &zext, &fault);
+	if (err)
+		return erofs_fail_fault(inode, err, &fault);
+	ext->la = zext.la;
+	ext->len = zext.len;
+	switch (zext.coding) {
+	case Z_EROFS_HOLE:
+		ext->kind = EROFS_EXT_HOLE;
+		return 0;
+	case Z_EROFS_FRAGMENT:
+		return z_erofs_map_fragment(inode, &zext, ext);
+	default:
+		return z_erofs_map_pcluster(inode, &zext, ext);
+	}
 }

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of codecs, and each mount's pool of workspaces.
+ *
+ * A workspace is made on demand, at most one for each CPU, serves one task at a
+ * time and goes back under memory pressure. It keeps what it decoded last, so
+ * that readahead, whose windows end inside pclusters, decodes none twice.
+ *
+ * Locks: the pool's spinlock, innermost; the list of pools has a mutex, taken
+ * before it.
+ */
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/vmalloc.h>
+#include "decompressor.h"
+
+static const struct z_erofs_codec * const z_erofs_codecs[EROFS_COMPRESSION_MAX] = {
+#if IS_ENABLED(CONFIG_LZ4_DECOMPRESS)
+	[EROFS_COMPRESSION_LZ4]		= &z_erofs_lz4_codec,
+#endif
+#if IS_ENABLED(CONFIG_XZ_DEC_MICROLZMA)
+	[EROFS_COMPRESSION_LZMA]	= &z_erofs_lzma_codec,
+#endif
+#if IS_ENABLED(CONFIG_ZLIB_INFLATE)
+	[EROFS_COMPRESSION_DEFLATE]	= &z_erofs_deflate_codec,
+#endif
+#if IS_ENABLED(CONFIG_ZSTD_DECOMPRESS)
+	[EROFS_COMPRESSION_ZSTD]	= &z_erofs_zstd_codec,
+#endif
+};
+
+/* all pools, for the shrinker */
+static LIST_HEAD(z_erofs_pools);
+static DEFINE_MUTEX(z_erofs_pools_lock);
+static k_shrinker_t z_erofs_shrinker;
+
+/**
+ * z_erofs_codec_present - does this build have a codec?
+ * @alg: algorithm
+ *
+ * Return: true if it does.
+ */
+bool z_erofs_codec_present(unsigned int alg)
+{
+	return alg < EROFS_COMPRESSION_MAX && z_erofs_codecs[alg];
+}
+
+/* ---- workspaces ---- */
+
+static void z_erofs_ws_free(struct z_erofs_ws *ws)
+{
+	unsigned int i;
+
+	for (i = 0; i < EROFS_COMPRESSION_MAX; i++)
+		if (ws->state[i])
+			z_erofs_codecs[i]->close(ws->state[i]);
+	kvfree(ws->in);
+	kvfree(ws->out);
+	kfree(ws);
+}
+
+static struct z_erofs_ws *z_erofs_ws_take(struct z_erofs_pool *pool, bool *more)
+{
+	struct z_erofs_ws *ws = NULL;
+
+	spin_lock(&pool->lock);
+	/* the head was used last, so the tail's bytes are wanted least */
+	if (!list_empty(&pool->idle)) {
+		ws = list_last_entry(&pool->idle, struct z_erofs_ws, node);
+		list_del(&ws->node);
+	} else if (pool->nr < pool->max) {
+		pool->nr++;
+		*more = true;
+	}
+	spin_unlock(&pool->lock);
+	return ws;
+}
+
+/**
+ * z_erofs_ws_get - get a workspace
+ * @pool: the mount's
+ *
+ * Context: sleeps, if every CPU's is in use, until one is given back; whoever
+ * has one waits for nothing else of the mount.
+ * Return: the workspace; -EINTR after a fatal signal; -ENOMEM.
+ */
+struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool)
+{
+	struct z_erofs_ws *ws;
+	bool more = false;
+	int err;
+
+	err = wait_event_killable(pool->wait,
+				  (ws = z_erofs_ws_take(pool, &more)) || more);
+	if (err)
+		return ERR_PTR(-EINTR);
+	if (ws)
+		return ws;
+	ws = kzalloc(sizeof(*ws), GFP_NOFS);
+	if (ws)
+		return ws;
+	spin_lock(&pool->lock);
+	pool->nr--;
+	spin_unlock(&pool->lock);
+	wake_up(&pool->wait);
+	return ERR_PTR(-ENOMEM);
+}
+
+static bool z_erofs_key_same(const struct z_erofs_key *a,
+			     const struct z_erofs_key *b)
+{
+	return a->where == b->where && a->pa == b->pa && a->plen == b->plen &&
+	       a->alg == b->alg;
+}
+
+/**
+ * z_erofs_ws_find - get the workspace that holds a pcluster decoded, if one does
+ * @pool: the mount's
+ * @key: the pcluster
+ * @need: how many decoded bytes are wanted
+ *
+ * Return: the workspace, to be given back, or NULL.
+ */
+struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
+				   const struct z_erofs_key *key, size_t need)
+{
+	struct z_erofs_ws *ws, *found = NULL;
+
+	spin_lock(&pool->lock);
+	list_for_each_entry(ws, &pool->idle, node) {
+		if (ws->have >= need && z_erofs_key_same(&ws->key, key)) {
+			list_del(&ws->node);
+			found = ws;
+			break;
+		}
+	}
+	spin_unlock(&pool->lock);
+	return found;
+}
+
+/**
+ * z_erofs_ws_put - give a workspace back
+ * @pool: the mount's
+ * @ws: the workspace
+ */
+void z_erofs_ws_put(struct z_erofs_pool *pool, struct z_erofs_ws *ws)
+{
+	spin_lock(&pool->lock);
+	list_add(&ws->node, &pool->idle);
+	spin_unlock(&pool->lock);
+	wake_up(&pool->wait);
+}
+
+static int z_erofs_grow(u8 **buf, size_t *size, size_t want)
+{
+	u8 *new;
+
+	if (*size >= want)
+		return 0;
+	new = kvmalloc(want, GFP_NOFS | __GFP_NOWARN);
+	if (!new)
+		return -ENOMEM;
+	kvfree(*buf);
+	*buf = new;
+	*size = want;
+	return 0;
+}
+
+/**
+ * z_erofs_ws_in - a workspace's buffer for input
+ * @ws: the workspace
+ * @size: bytes that it must hold; at most EROFS_PCLUSTER_MAX_SIZE
+ *
+ * Return: the buffer, or NULL when there is no memory.
+ */
+u8 *z_erofs_ws_in(struct z_erofs_ws *ws, size_t size)
+{
+	return z_erofs_grow(&ws->in, &ws->in_size, size) ? NULL : ws->in;
+}
+
+/**
+ * z_erofs_ws_decode - decode into a workspace's output buffer
+ * @ws: the workspace
+ * @desc: the image, for the configuration of its algorithms
+ * @key: the pcluster, of an algorithm that is present
+ * @task: input and length of the output; gains the buffer
+ *
+ * Context: sleeps.
+ * Return: 0; -EUCLEAN for a stream that is not what its extent says; -ENOMEM.
+ */
+int z_erofs_ws_decode(struct z_erofs_ws *ws, const struct erofs_sb_desc *desc,
+		      const struct z_erofs_key *key, struct z_erofs_task *task)
+{
+	const struct z_erofs_codec *codec = z_erofs_codecs[key->alg];
+	int err;
+
+	ws->key.where = NULL;
+	err = z_erofs_grow(&ws->out, &ws->out_size, task->out_len);
+	if (err)
+		return err;
+	task->out = ws->out;
+	if (codec->open && !ws->state[key->alg]) {
+		void *state = codec->open(desc);
+
+		if (IS_ERR_OR_NULL(state))
+			return state ? PTR_ERR(state) : -ENOMEM;
+		ws->state[key->alg] = state;
+	}
+	err = codec->decode(ws->state[key->alg], task);
+	if (err)
+		return err;
+	ws->key = *key;
+	ws->have = task->out_len;
+	return 0;
+}
+
+/* ---- pools ---- */
+
+static unsigned long z_erofs_pool_drop(struct z_erofs_pool *pool,
+				       unsigned long nr)
+{
+	struct z_erofs_ws *ws, *next;
+	unsigned long freed = 0;
+	LIST_HEAD(victims);
+
+	spin_lock(&pool->lock);
+	while (freed < nr && !list_empty(&pool->idle)) {
+		list_move(pool->idle.prev, &victims);
+		pool->nr--;
+		freed++;
+	}
+	spin_unlock(&pool->lock);
+	list_for_each_entry_safe(ws, next, &victims, node)
+		z_erofs_ws_free(ws);
+	return freed;
+}
+
+/**
+ * z_erofs_pool_init - prepare a mount's pool
+ * @pool: the pool
+ */
+void z_erofs_pool_init(struct z_erofs_pool *pool)
+{
+	spin_lock_init(&pool->lock);
+	init_waitqueue_head(&pool->wait);
+	INIT_LIST_HEAD(&pool->idle);
+	pool->max = num_online_cpus();
+	mutex_lock(&z_erofs_pools_lock);
+	list_add(&pool->node, &z_erofs_pools);
+	mutex_unlock(&z_erofs_pools_lock);
+}
+
+/**
+ * z_erofs_pool_destroy - free a mount's workspaces
+ * @pool: the pool; nobody decodes any more
+ */
+void z_erofs_pool_destroy(struct z_erofs_pool *pool)
+{
+	mutex_lock(&z_erofs_pools_lock);
+	list_del(&pool->node);
+	mutex_unlock(&z_erofs_pools_lock);
+	z_erofs_pool_drop(pool, ULONG_MAX);
+}
+
+/* ---- memory pressure ---- */
+
+static unsigned long z_erofs_shrink_count(struct shrinker *shrinker,
+					  struct shrink_control *sc)
+{
+	struct z_erofs_pool *pool;
+	unsigned long nr = 0;
+
+	if (!mutex_trylock(&z_erofs_pools_lock))
+		return 0;
+	list_for_each_entry(pool, &z_erofs_pools, node)
+		nr += READ_ONCE(pool->nr);
+	mutex_unlock(&z_erofs_pools_lock);
+	return nr;
+}
+
+static unsigned long z_erofs_shrink_scan(struct shrinker *shrinker,
+					 struct shrink_control *sc)
+{
+	struct z_erofs_pool *pool;
+	unsigned long freed = 0;
+
+	if (!mutex_trylock(&z_erofs_pools_lock))
+		return SHRINK_STOP;
+	list_for_each_entry(pool, &z_erofs_pools, node) {
+		if (freed >= sc->nr_to_scan)
+			break;
+		freed += z_erofs_pool_drop(pool, sc->nr_to_scan - freed);
+	}
+	mutex_unlock(&z_erofs_pools_lock);
+	return freed ?: SHRINK_STOP;
+}
+
+/**
+ * z_erofs_shrinker_init - let memory pressure reach the pools
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int z_erofs_shrinker_init(void)
+{
+	return k_shrinker_init(&z_erofs_shrinker, z_erofs_shrink_count,
+			       z_erofs_shrink_scan, "erofs");
+}
+
+/**
+ * z_erofs_shrinker_exit - undo z_erofs_shrinker_init()
+ */
+void z_erofs_shrinker_exit(void)
+{
+	k_shrinker_exit(&z_erofs_shrinker);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Codecs: what they are given, and the pool of workspaces that they run in.
+ */
+#ifndef EROFS_DECOMPRESSOR_H
+#define EROFS_DECOMPRESSOR_H
+
+#include "internal.h"
+
+/**
+ * struct z_erofs_task - one decoding
+ * @in: the stream, without padding in front
+ * @in_len: bytes of @in
+ * @out: where the decoded bytes go
+ * @out_len: how many are wanted, all of them
+ * @partial: the stream holds more than that, so stop early
+ * @padded: @in ends with the stream, not with zeroes behind it
+ */
+struct z_erofs_task {
+	const u8 *in;
+	size_t in_len;
+	u8 *out;
+	size_t out_len;
+	bool partial;
+	bool padded;
+};
+
+/**
+ * struct z_erofs_codec - one algorithm
+ * @name: for people
+ * @open: makes the state that decode() needs, by the image's configuration;
+ *	NULL when there is no memory, or an ERR_PTR
+ * @close: frees it
+ * @decode: 0 when exactly out_len bytes were written, else -EUCLEAN
+ *
+ * A codec knows neither pages nor folios, and runs where it may sleep.
+ */
+struct z_erofs_codec {
+	const char *name;
+	void *(*open)(const struct erofs_sb_desc *desc);
+	void (*close)(void *state);
+	int (*decode)(void *state, const struct z_erofs_task *task);
+};
+
+extern const struct z_erofs_codec z_erofs_lz4_codec;
+extern const struct z_erofs_codec z_erofs_lzma_codec;
+extern const struct z_erofs_codec z_erofs_deflate_codec;
+extern const struct z_erofs_codec z_erofs_zstd_codec;
+
+/**
+ * struct z_erofs_key - which pcluster a workspace still holds decoded
+ * @where: its device or metadata space, NULL for none
+ * @pa: its address there
+ * @plen: its length
+ * @alg: its algorithm
+ */
+struct z_erofs_key {
+	const void *where;
+	u64 pa;
+	u32 plen;
+	u8 alg;
+};
+
+/**
+ * struct z_erofs_ws - a workspace, used by one task at a time
+ * @node: in the pool's list while idle
+ * @state: of each codec, made on first use
+ * @in: contiguous copy of scattered input
+ * @in_size: bytes of @in
+ * @out: decoded bytes
+ * @out_size: bytes of @out
+ * @key: what @out holds
+ * @have: how much of it
+ */
+struct z_erofs_ws {
+	struct list_head node;
+	void *state[EROFS_COMPRESSION_MAX];
+	u8 *in;
+	size_t in_size;
+	u8 *out;
+	size_t out_size;
+	struct z_erofs_key key;
+	size_t have;
+};
+
+bool z_erofs_codec_present(unsigned int alg);
+void z_erofs_pool_init(struct z_erofs_pool *pool);
+void z_erofs_pool_destroy(struct z_erofs_pool *pool);
+struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool);
+struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
+				   const struct z_erofs_key *key, size_t need);
+void z_erofs_ws_put(struct z_erofs_pool *pool, struct z_erofs_ws *ws);
+u8 *z_erofs_ws_in(struct z_erofs_ws *ws, size_t size);
+int z_erofs_ws_decode(struct z_erofs_ws *ws, const struct erofs_sb_desc *desc,
+		      const struct z_erofs_key *key,
+		      struct z_erofs_task *task);
+int z_erofs_shrinker_init(void);
+void z_erofs_shrinker_exit(void);
+
+#endif

@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The encoded path: plan, fetch, decode, finish.
+ *
+ * Plan: the fill engine hands over pieces of folios, which become segments of
+ * pclusters. Fetch: a pcluster's stored bytes are read into folios of its own,
+ * that nobody else knows, through the same requests as everything. Decode: when
+ * its last input has arrived, where it may sleep, and on as many CPUs as there
+ * are pclusters. Finish: segments are copied out and their parts end.
+ *
+ * A pcluster has one owner at a time: the planner, then its inputs, whose last
+ * completion passes it on to the waiting reader or to a worker. It never joins
+ * another reader's, and stored bytes never lie in a file's own folios.
+ *
+ * No locks. A pcluster holds the mount's in-flight count until it is gone.
+ */
+#include <linux/sched/signal.h>
+#include "zdata.h"
+#include "decompressor.h"
+
+static struct workqueue_struct *z_erofs_wq;
+
+/**
+ * struct z_erofs_seg - where a part of the decoded bytes goes
+ * @folio: locked, with a part raised for this
+ * @off: byte in @folio
+ * @len: bytes
+ * @skip: byte of the extent
+ */
+struct z_erofs_seg {
+	struct folio *folio;
+	size_t off;
+	size_t len;
+	size_t skip;
+};
+
+/* who gets a pcluster when its input is complete */
+enum {
+	Z_EROFS_TO_WORKER,
+	Z_EROFS_TO_READER,
+	Z_EROFS_TAKEN,		/* by the reader */
+};
+
+/**
+ * struct z_erofs_pcl - one encoded unit
+ * @node: in its job
+ * @sbi: the mount
+ * @ext: what it decodes to
+ * @gfp: how to allocate for it
+ * @missing: inputs that have not arrived, and one for the planner
+ * @to: Z_EROFS_TO_*
+ * @err: of an input that failed
+ * @ready: completed for a waiting reader
+ * @work: for a worker
+ * @in_skip: first byte of the pcluster in @in
+ * @in_order: order of each folio of @in
+ * @nr_in: folios in @in
+ * @in: stored bytes, from a block's start to a block's end
+ * @nr_segs: segments
+ * @max_segs: room in @segs
+ * @segs: segments, ascending
+ */
+struct z_erofs_pcl {
+	struct list_head node;
+	struct erofs_sb_info *sbi;
+	struct erofs_extent ext;
+	gfp_t gfp;
+	atomic_t missing;
+	atomic_t to;
+	int err;
+	struct completion ready;
+	struct work_struct work;
+	u32 in_skip;
+	u32 in_order;
+	u32 nr_in;
+	struct folio **in;
+	u32 nr_segs;
+	u32 max_segs;
+	struct z_erofs_seg *segs;
+};
+
+/* ---- finish ---- */
+
+static void z_erofs_pcl_free_inputs(struct z_erofs_pcl *pcl)
+{
+	u32 i;
+
+	for (i = 0; i < pcl->nr_in; i++) {
+		pcl->in[i]->private = NULL;
+		folio_put(pcl->in[i]);
+	}
+	kfree(pcl->in);
+}
+
+static void z_erofs_pcl_finish(struct z_erofs_pcl *pcl, int err)
+{
+	struct erofs_sb_info *sbi = pcl->sbi;
+	u32 i;
+
+	z_erofs_pcl_free_inputs(pcl);
+	for (i = 0; i < pcl->nr_segs; i++)
+		erofs_folio_put_part(pcl->segs[i].folio, err);
+	kfree(pcl->segs);
+	kfree(pcl);
+	erofs_inflight_put(sbi);
+}
+
+/* ---- plan ---- */
+
+static bool z_erofs_same_extent(const struct erofs_extent *a,
+				const struct erofs_extent *b)
+{
+	return a->la == b->la && a->pa == b->pa && a->dev == b->dev &&
+	       a->space == b->space;
+}
+
+static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,
+					   const struct erofs_extent *ext)
+{
+	struct z_erofs_pcl *pcl = kzalloc(sizeof(*pcl), job->io.gfp);
+
+	if (!pcl)
+		return NULL;
+	pcl->sbi = job->io.sbi;
+	pcl->ext = *ext;
+	pcl->gfp = job->io.gfp;
+	atomic_set(&pcl->missing, 1);
+	init_completion(&pcl->ready);
+	erofs_inflight_get(pcl->sbi);
+	list_add_tail(&pcl->node, &job->pcls);
+	return pcl;
+}
+
+static int z_erofs_pcl_attach(struct z_erofs_pcl *pcl,
+			      const struct z_erofs_seg *seg)
+{
+	if (pcl->nr_segs == pcl->max_segs) {
+		const u32 n = pcl->max_segs ? 2 * pcl->max_segs : 4;
+		struct z_erofs_seg *segs;
+
+		segs = krealloc_array(pcl->segs, n, sizeof(*segs), pcl->gfp);
+		if (!segs)
+			return -ENOMEM;
+		pcl->segs = segs;
+		pcl->max_segs = n;
+	}
+	pcl->segs[pcl->nr_segs++] = *seg;
+	return 0;
+}
+
+static struct z_erofs_key z_erofs_pcl_key(const struct erofs_extent *ext)
+{
+	return (struct z_erofs_key) {
+		.where	= ext->dev ? (const void *)ext->dev : ext->space,
+		.pa	= ext->pa,
+		.plen	= ext->plen,
+		.alg	= ext->algorithm,
+	};
+}
+
+static void z_erofs_copy_out(const u8 *from, struct folio *folio, size_t off,
+			     size_t len)
+{
+	size_t n;
+
+	for (; len; off += n, from += n, len -= n) {
+		void *to = kmap_local_folio(folio, off);
+
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(off));
+		memcpy(to, from, n);
+		kunmap_local(to);
+	}
+	flush_dcache_folio(folio);
+}
+
+/* What a workspace still holds decoded needs no pcluster at all. */
+static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
+				 const struct erofs_extent *ext,
+				 const struct z_erofs_seg *seg)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(ext);
+	struct z_erofs_ws *ws;
+
+	if (ext->coding != Z_EROFS_ENCODED)
+		return false;
+	ws = z_erofs_ws_find(&sbi->pool, &key, ext->len);
+	if (!ws)
+		return false;
+	z_erofs_copy_out(ws->out + seg->skip, seg->folio, seg->off, seg->len);
+	z_erofs_ws_put(&sbi->pool, ws);
+	return true;
+}
+
+/**
+ * z_erofs_job_init - begin a read call's job
+ * @job: the job
+ * @io: the call's own gatherer, as a pattern
+ */
+void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io)
+{
+	INIT_LIST_HEAD(&job->pcls);
+	job->io = *io;
+}
+
+/**
+ * z_erofs_job_add - plan to fill a piece of a folio from an encoded extent
+ * @job: the job
+ * @ext: the extent; pieces come in the order of the file
+ * @folio: locked
+ * @off: byte in @folio
+ * @len: bytes, inside @folio and @ext
+ * @skip: byte of the extent
+ *
+ * Raises the folio's parts, where it does not fill the piece at once.
+ *
+ * Context: sleeps.
+ * Return: 0; -EOPNOTSUPP for an algorithm that this build lacks; -ENOMEM.
+ */
+int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
+		    struct folio *folio, size_t off, size_t len, u64 skip)
+{
+	const struct z_erofs_seg seg = {
+		.folio = folio, .off = off, .len = len, .skip = skip,
+	};
+	struct z_erofs_pcl *pcl = NULL;
+	int err;
+
+	if (ext->coding == Z_EROFS_ENCODED &&
+	    !z_erofs_codec_present(ext->algorithm))
+		return erofs_fail_inode(folio->mapping->host, -EOPNOTSUPP,
+					"algorithm %u is not in this build",
+					ext->algorithm);
+	if (!list_empty(&job->pcls))
+		pcl = list_last_entry(&job->pcls, struct z_erofs_pcl, node);
+	if (!pcl || !z_erofs_same_extent(&pcl->ext, ext)) {
+		if (z_erofs_take_decoded(job->io.sbi, ext, &seg))
+			return 0;
+		pcl = z_erofs_pcl_new(job, ext);
+		if (!pcl)
+			return -ENOMEM;
+	}
+	err = z_erofs_pcl_attach(pcl, &seg);
+	if (!err) {
+		erofs_folio_get_part(folio);
+	} else if (!pcl->nr_segs) {
+		list_del(&pcl->node);
+		z_erofs_pcl_finish(pcl, err);
+	}
+	return err;
+}
+
+/* ---- decode ---- */
+
+/* bytes [@pos, @pos + @len) of the pcluster */
+static void z_erofs_in_copy(const struct z_erofs_pcl *pcl, size_t pos, void *dst,
+			   size_t len)
+{
+	const size_t unit = PAGE_SIZE << pcl->in_order;
+	size_t n;
+
+	for (pos += pcl->in_skip; len; pos += n, dst += n, len -= n) {
+		const size_t off = pos & (unit - 1);
+
+		n = min(len, unit - off);
+		memcpy(dst, folio_address(pcl->in[pos / unit]) + off, n);
+	}
+}
+
+/* Byte @skip of a pcluster that is not encoded; FORMAT.md section 16.2. */
+static size_t z_erofs_plain_pos(const struct z_erofs_pcl *pcl, size_t skip,
+				size_t *run)
+{
+	const u32 bs = 1U << pcl->sbi->desc.blkszbits;
+	const size_t first = bs - (pcl->ext.la & (bs - 1));
+
+	*run = pcl->ext.plen - skip;
+	if (pcl->ext.coding == Z_EROFS_SHIFTED)
+		return skip;
+	if (skip >= first)
+		return skip - first;
+	*run = first - skip;
+	return pcl->ext.plen - first + skip;
+}
+
+static void z_erofs_plain_seg(const struct z_erofs_pcl *pcl,
+			     const struct z_erofs_seg *seg)
+{
+	size_t done, n, run;
+
+	for (done = 0; done < seg->len; done += n) {
+		const size_t off = seg->off + done;
+		size_t pos = z_erofs_plain_pos(pcl, seg->skip + done, &run);
+		void *to = kmap_local_folio(seg->folio, off);
+
+		n = min3(seg->len - done, run,
+			 (size_t)(PAGE_SIZE - offset_in_page(off)));
+		z_erofs_in_copy(pcl, pos, to, n);
+		kunmap_local(to);
+	}
+	flush_dcache_folio(seg->folio);
+}
+
+static void z_erofs_plain(const struct z_erofs_pcl *pcl)
+{
+	u32 i;
+
+	for (i = 0; i < pcl->nr_segs; i++)
+		z_erofs_plain_seg(pcl, &pcl->segs[i]);
+}
+
+/* The stored bytes in one piece: as they are, or gathered in @ws. */
+static const u8 *z_erofs_in_whole(struct z_erofs_pcl *pcl,
+				  struct z_erofs_ws *ws)
+{
+	u8 *in;
+
+	if (pcl->nr_in == 1)
+		return folio_address(pcl->in[0]) + pcl->in_skip;
+	in = z_erofs_ws_in(ws, pcl->ext.plen);
+	if (!in)
+		return ERR_PTR(-ENOMEM);
+	z_erofs_in_copy(pcl, 0, in, pcl->ext.plen);
+	return in;
+}
+
+/* FORMAT.md section 16.3: zeroes in front, inside the first block only */
+static int z_erofs_skip_padding(const struct z_erofs_pcl *pcl,
+				struct z_erofs_task *task)
+{
+	const struct erofs_sb_info *sbi = pcl->sbi;
+	const u32 bs = 1U << sbi->desc.blkszbits;
+	const u32 max = min_t(u64, bs - (pcl->ext.pa & (bs - 1)),
+			      pcl->ext.plen);
+	u32 pad = 0;
+
+	task->padded = pcl->ext.algorithm != EROFS_COMPRESSION_LZ4 ||
+		       erofs_sb_has(sbi, EROFS_FEATURE_INCOMPAT_LZ4_0PADDING);
+	if (!task->padded)
+		return 0;
+	while (pad < max && !task->in[pad])
+		pad++;
+	if (pad == max)
+		return -EUCLEAN;
+	task->in += pad;
+	task->in_len -= pad;
+	return 0;
+}
+
+static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
+	struct z_erofs_task task = {
+		.in		= z_erofs_in_whole(pcl, ws),
+		.in_len		= pcl->ext.plen,
+		.out_len	= pcl->ext.len,
+		.partial	= pcl->ext.partial,
+	};
+	int err;
+	u32 i;
+
+	if (IS_ERR(task.in))
+		return PTR_ERR(task.in);
+	err = z_erofs_skip_padding(pcl, &task);
+	if (!err)
+		err = z_erofs_ws_decode(ws, &pcl->sbi->desc, &key, &task);
+	if (err)
+		return err;
+	for (i = 0; i < pcl->nr_segs; i++) {
+		const struct z_erofs_seg *seg = &pcl->segs[i];
+
+		z_erofs_copy_out(task.out + seg->skip, seg->folio, seg->off,
+				 seg->len);
+	}
+	return 0;
+}
+
+static void z_erofs_decode(struct z_erofs_pcl *pcl)
+{
+	struct erofs_sb_info *sbi = pcl->sbi;
+	struct z_erofs_ws *ws;
+	int err = pcl->err;
+
+	if (!err && pcl->ext.coding != Z_EROFS_ENCODED) {
+		z_erofs_plain(pcl);
+	} else if (!err) {
+		ws = z_erofs_ws_get(&sbi->pool);
+		err = PTR_ERR_OR_ZERO(ws);
+		if (!err) {
+			err = z_erofs_encoded(pcl, ws);
+			z_erofs_ws_put(&sbi->pool, ws);
+		}
+	}
+	if (err == -EUCLEAN)
+		erofs_fail_inode(pcl->segs[0].folio->mapping->host, err,
+				 "bad data in the pcluster at %llu (%llu)",
+				 pcl->ext.pa, pcl->ext.plen);
+	z_erofs_pcl_finish(pcl, err);
+}
+
+static void z_erofs_work(struct work_struct *work)
+{
+	z_erofs_decode(container_of(work, struct z_erofs_pcl, work));
+}
+
+/* ---- fetch ---- */
+
+static void z_erofs_ready(struct z_erofs_pcl *pcl)
+{
+	if (atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER, Z_EROFS_TAKEN) ==
+	    Z_EROFS_TO_READER) {
+		complete(&pcl->ready);
+		return;
+	}
+	INIT_WORK(&pcl->work, z_erofs_work);
+	queue_work(z_erofs_wq, &pcl->work);
+}
+
+/* any context */
+static void z_erofs_arrived(struct z_erofs_pcl *pcl, int err)
+{
+	if (err)
+		WRITE_ONCE(pcl->err, err);
+	if (atomic_dec_and_test(&pcl->missing))
+		z_erofs_ready(pcl);
+}
+
+static void z_erofs_input_done(struct erofs_req *req, int err)
+{
+	u32 i;
+
+	for (i = 0; i < req->nr_vecs; i++)
+		z_erofs_arrived(page_folio(req->vecs[i].bv_page)->private, err);
+}
+
+/* One folio where there is one so large, else single pages. */
+static int z_erofs_alloc_inputs(struct z_erofs_pcl *pcl, size_t bytes)
+{
+	const gfp_t gfp = pcl->gfp | __GFP_NOWARN;
+	const u32 pages = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	struct folio *folio;
+
+	pcl->in = kcalloc(pages, sizeof(*pcl->in), gfp);
+	if (!pcl->in)
+		return -ENOMEM;
+	pcl->in_order = order_base_2(pages);
+	folio = folio_alloc(pcl->in_order ? gfp | __GFP_NORETRY : gfp,
+			    pcl->in_order);
+	if (folio) {
+		pcl->in[pcl->nr_in++] = folio;
+		folio->private = pcl;
+		return 0;
+	}
+	for (pcl->in_order = 0; pcl->nr_in < pages; pcl->nr_in++) {
+		folio = folio_alloc(gfp, 0);
+		if (!folio)
+			return -ENOMEM;
+		pcl->in[pcl->nr_in] = folio;
+		folio->private = pcl;
+	}
+	return 0;
+}
+
+/*
+ * An inline pcluster is copied before a workspace is held: its metadata may
+ * itself have to be decoded.
+ */
+static int z_erofs_fetch_meta(struct z_erofs_pcl *pcl)
+{
+	const struct erofs_extent *ext = &pcl->ext;
+	int err = z_erofs_alloc_inputs(pcl, ext->plen);
+
+	if (err)
+		return err;
+	return erofs_meta_copy(ext->space, ext->pa, folio_address(pcl->in[0]),
+			       ext->plen);
+}
+
+/* Whole blocks, for a device reads no less; the last one may be cut. */
+static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
+{
+	const u32 bs = 1U << pcl->sbi->desc.blkszbits;
+	const struct erofs_extent *ext = &pcl->ext;
+	u64 pos, end;
+	u32 i;
+	int err;
+
+	if (ext->space)
+		return z_erofs_fetch_meta(pcl);
+	pos = round_down(ext->pa, bs);
+	end = min(round_up(ext->pa + ext->plen, bs), ext->dev->span);
+	pcl->in_skip = ext->pa - pos;
+	err = z_erofs_alloc_inputs(pcl, end - pos);
+	for (i = 0; i < pcl->nr_in && !err; i++) {
+		const size_t n = min_t(u64, end - pos,
+				       PAGE_SIZE << pcl->in_order);
+
+		atomic_inc(&pcl->missing);
+		err = erofs_io_add(&job->io, ext->dev, pos, pcl->in[i], 0, n);
+		if (err)
+			atomic_dec(&pcl->missing);
+		pos += n;
+	}
+	return err;
+}
+
+/*
+ * A reader that waits decodes itself. If it is killed first, the pcluster goes
+ * to a worker, for its folios have to end.
+ */
+static void z_erofs_await(struct z_erofs_pcl *pcl)
+{
+	if (wait_for_completion_killable(&pcl->ready) &&
+	    atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER, Z_EROFS_TO_WORKER) ==
+	    Z_EROFS_TO_READER)
+		return;
+	wait_for_completion(&pcl->ready);
+	z_erofs_decode(pcl);
+}
+
+/**
+ * z_erofs_job_submit - read and decode what a job has planned
+ * @job: the job; it is empty afterwards
+ * @foreground: decode in this task, after waiting; else in workers
+ *
+ * Context: sleeps; for @foreground until all is decoded, or a fatal signal.
+ */
+void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
+{
+	struct z_erofs_pcl *pcl, *next;
+	int err;
+
+	job->io.done = z_erofs_input_done;
+	list_for_each_entry(pcl, &job->pcls, node) {
+		atomic_set(&pcl->to, foreground ? Z_EROFS_TO_READER :
+						  Z_EROFS_TO_WORKER);
+		err = z_erofs_fetch(job, pcl);
+		if (err)
+			WRITE_ONCE(pcl->err, err);
+	}
+	erofs_io_flush(&job->io);
+	/* from here on one that goes to a worker may be gone */
+	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
+		if (!foreground)
+			list_del(&pcl->node);
+		z_erofs_arrived(pcl, 0);
+	}
+	if (!foreground)
+		return;
+	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
+		list_del(&pcl->node);
+		z_erofs_await(pcl);
+	}
+}
+
+/**
+ * z_erofs_init - prepare the encoded path of the module
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int z_erofs_init(void)
+{
+	int err;
+
+	z_erofs_wq = alloc_workqueue("erofs_decode",
+				     WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
+				     0);
+	if (!z_erofs_wq)
+		return -ENOMEM;
+	err = z_erofs_shrinker_init();
+	if (err)
+		destroy_workqueue(z_erofs_wq);
+	return err;
+}
+
+/**
+ * z_erofs_exit - undo z_erofs_init()
+ */
+void z_erofs_exit(void)
+{
+	z_erofs_shrinker_exit();
+	destroy_workqueue(z_erofs_wq);
+}

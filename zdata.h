@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the fill engine and the encoded path offer each other.
+ */
+#ifndef EROFS_ZDATA_H
+#define EROFS_ZDATA_H
+
+#include "internal.h"
+#include "zindex.h"
+
+/**
+ * struct z_erofs_view - one reader's view of an encoded file's index
+ * @ready: @idx has been decoded
+ * @idx: the index
+ * @cursor: keeps ascending lookups linear
+ *
+ * All zero at first. It is the reader's own: lookups never write the inode.
+ */
+struct z_erofs_view {
+	bool ready;
+	struct z_erofs_index idx;
+	struct z_erofs_cursor cursor;
+};
+
+/**
+ * struct z_erofs_job - the pclusters of one read call
+ * @pcls: those planned and not yet submitted, in the order of the file
+ * @io: gathers the reads of their stored bytes
+ */
+struct z_erofs_job {
+	struct list_head pcls;
+	struct erofs_io io;
+};
+
+/* zmap.c */
+int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
+		     struct erofs_extent *ext);
+
+/* zdata.c */
+int z_erofs_init(void);
+void z_erofs_exit(void);
+void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io);
+int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
+		    struct folio *folio, size_t off, size_t len, u64 skip);
+void z_erofs_job_submit(struct z_erofs_job *job, bool foreground);
+
+/* data.c */
+void erofs_folio_get_part(struct folio *folio);
+void erofs_folio_put_part(struct folio *folio, int err);
+
+#endif
