@@ -18,9 +18,7 @@ static const struct z_erofs_codec * const z_erofs_codecs[EROFS_COMPRESSION_MAX] 
 #if IS_ENABLED(CONFIG_LZ4_DECOMPRESS)
 	[EROFS_COMPRESSION_LZ4]		= &z_erofs_lz4_codec,
 #endif
-#if IS_ENABLED(CONFIG_XZ_DEC_MICROLZMA)
 	[EROFS_COMPRESSION_LZMA]	= &z_erofs_lzma_codec,
-#endif
 #if IS_ENABLED(CONFIG_ZLIB_INFLATE)
 	[EROFS_COMPRESSION_DEFLATE]	= &z_erofs_deflate_codec,
 #endif

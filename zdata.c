@@ -509,11 +509,13 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
  */
 static void z_erofs_await(struct z_erofs_pcl *pcl)
 {
-	if (wait_for_completion_killable(&pcl->ready) &&
-	    atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER, Z_EROFS_TO_WORKER) ==
-	    Z_EROFS_TO_READER)
-		return;
-	wait_for_completion(&pcl->ready);
+	if (wait_for_completion_killable(&pcl->ready)) {
+		if (atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER,
+				   Z_EROFS_TO_WORKER) == Z_EROFS_TO_READER)
+			return;
+		/* too late: it is being passed to this reader */
+		wait_for_completion(&pcl->ready);
+	}
 	z_erofs_decode(pcl);
 }
 
