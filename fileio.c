@@ -9,12 +9,19 @@
  * that are misaligned, and files that cannot do either, are read through the
  * cache, in the submitter's context.
  *
+ * A submitter may be in a page fault, with mmap_lock held, and whoever reads the
+ * same file direct into user memory takes mmap_lock inside the file's own lock.
+ * So a submitter only tries that lock (IOCB_NOWAIT); where it cannot have it, a
+ * worker, which holds nothing, reads.
+ *
  * All reads run with the credentials of the file's opener. No locks.
  */
 #include <linux/cred.h>
 #include <linux/sched/mm.h>
 #include <linux/stat.h>
 #include "internal.h"
+
+static struct workqueue_struct *erofs_file_wq;
 
 static ssize_t erofs_file_iocb(struct erofs_dev *dev, u64 pos, int flags,
 			       struct iov_iter *to)
@@ -92,34 +99,74 @@ static size_t erofs_file_undirect(struct erofs_req *req, size_t got)
 }
 
 /* Any context. Short is an error: the range lies inside the file of the mount. */
+static void erofs_file_end(struct erofs_req *req, ssize_t ret)
+{
+	if (ret >= 0)
+		ret = ret == req->expect ? 0 : -EIO;
+	erofs_req_end(req, ret);
+}
+
+/* The part that goes direct, once more, by a task that may wait for locks. */
+static void erofs_file_again(struct work_struct *work)
+{
+	struct erofs_req *req = container_of(work, struct erofs_req, work);
+	const struct cred *old = override_creds(req->dev->file->f_cred);
+	unsigned int nofs = memalloc_nofs_save();
+	struct iov_iter iter;
+	ssize_t ret;
+
+	erofs_file_iter(req, &iter, req->from, req->expect);
+	ret = erofs_file_iocb(req->dev, req->pos + req->from, IOCB_DIRECT,
+			      &iter);
+	/* a stack of filesystems may find out late that it cannot do this */
+	if (ret == -EINVAL || ret == -EOPNOTSUPP)
+		ret = erofs_file_buffered(req, req->from, req->expect) ?:
+		      req->expect;
+	erofs_file_end(req, ret);
+	memalloc_nofs_restore(nofs);
+	revert_creds(old);
+	erofs_req_put(req);
+}
+
+/* Any context; the worker is a submitter of its own. */
+static void erofs_file_defer(struct erofs_req *req)
+{
+	refcount_inc(&req->ref);
+	INIT_WORK(&req->work, erofs_file_again);
+	queue_work(req->dev->wq ?: erofs_file_wq, &req->work);
+}
+
 static void erofs_file_complete(struct kiocb *iocb, long ret)
 {
 	struct erofs_req *req = container_of(iocb, struct erofs_req, iocb);
 
-	if (ret >= 0)
-		ret = ret == req->expect ? 0 : -EIO;
-	erofs_req_end(req, ret);
+	if (ret == -EAGAIN || ret == -EINVAL || ret == -EOPNOTSUPP)
+		erofs_file_defer(req);
+	else
+		erofs_file_end(req, ret);
 }
 
 static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len)
 {
 	ssize_t ret;
 
-	erofs_file_iter(req, &req->iter, from, len);
+	req->from = from;
 	req->expect = len;
+	/* with a workqueue of its own this is a worker already */
+	if (!req->dev->wq && !req->dev->can_peek) {
+		erofs_file_defer(req);
+		return;
+	}
+	erofs_file_iter(req, &req->iter, from, len);
 	req->iocb = (struct kiocb) {
 		.ki_filp	= req->dev->file,
 		.ki_pos		= req->dev->base + req->pos + from,
-		.ki_flags	= IOCB_DIRECT,
+		.ki_flags	= IOCB_DIRECT |
+				  (req->dev->wq ? 0 : IOCB_NOWAIT),
 		.ki_complete	= erofs_file_complete,
 	};
 	ret = vfs_iocb_iter_read(req->dev->file, &req->iocb, &req->iter);
-	if (ret == -EIOCBQUEUED)
-		return;
-	/* a stack of filesystems may find out late that it cannot do this */
-	if (ret == -EINVAL || ret == -EOPNOTSUPP)
-		erofs_req_end(req, erofs_file_buffered(req, from, len));
-	else
+	if (ret != -EIOCBQUEUED)
 		erofs_file_complete(&req->iocb, ret);
 }
 
@@ -239,4 +286,24 @@ int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev)
 				  "directio: %pD cannot do direct I/O",
 				  dev->file);
 	return 0;
+}
+
+/**
+ * erofs_file_init - prepare the file transport of the module
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int erofs_file_init(void)
+{
+	erofs_file_wq = alloc_workqueue("erofs_file",
+					WQ_UNBOUND | WQ_HIGHPRI, 0);
+	return erofs_file_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * erofs_file_exit - undo erofs_file_init()
+ */
+void erofs_file_exit(void)
+{
+	destroy_workqueue(erofs_file_wq);
 }

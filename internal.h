@@ -353,7 +353,8 @@ static inline bool erofs_extent_covers(const struct erofs_extent *ext, u64 pos)
  * @bio: block transport
  * @iocb: file transport: an asynchronous read
  * @iter: file transport: what of @vecs is still to be read
- * @expect: file transport: bytes that @iocb must bring
+ * @from: file transport: first byte of the request that goes direct
+ * @expect: file transport: how many do, all of which must arrive
  * @work: file transport: runs in the device's workqueue
  * @vecs: memory; one piece never spans two folios
  */
@@ -372,6 +373,7 @@ struct erofs_req {
 		struct {
 			struct kiocb iocb;
 			struct iov_iter iter;
+			size_t from;
 			size_t expect;
 			struct work_struct work;
 		};
@@ -452,6 +454,8 @@ void erofs_inflight_drain(struct erofs_sb_info *sbi);
 
 /* fileio.c */
 extern const struct erofs_dev_ops erofs_file_ops;
+int erofs_file_init(void);
+void erofs_file_exit(void);
 int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev);
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 

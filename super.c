@@ -693,9 +693,12 @@ static int __init erofs_init(void)
 			erofs_inode_init_once);
 	if (!erofs_inode_cache)
 		return -ENOMEM;
-	err = z_erofs_init();
+	err = erofs_file_init();
 	if (err)
 		goto out_cache;
+	err = z_erofs_init();
+	if (err)
+		goto out_file;
 	err = erofs_sysfs_init();
 	if (err)
 		goto out_encoded;
@@ -705,6 +708,8 @@ static int __init erofs_init(void)
 	erofs_sysfs_exit();
 out_encoded:
 	z_erofs_exit();
+out_file:
+	erofs_file_exit();
 out_cache:
 	if (err == -EEXIST || err == -EBUSY) {
 		pr_err("erofs: this kernel has an EROFS already; unload it if it is a module\n");
@@ -719,6 +724,7 @@ static void __exit erofs_exit(void)
 	unregister_filesystem(&erofs_fs_type);
 	erofs_sysfs_exit();
 	z_erofs_exit();
+	erofs_file_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
 	kmem_cache_destroy(erofs_inode_cache);
