@@ -105,8 +105,9 @@ done | rule "scripts are executable"
 
 # ---- tools -------------------------------------------------------------------
 
-# Functions that are only called through "$@" look unreachable to it.
-shellcheck -x -e SC2317 "${SHELL_FILES[@]}" 2>&1 | rule "shellcheck" || true
+# Functions that are only called through "$@" look unreachable to it, and ones
+# with an optional argument called by mistake without.
+shellcheck -x -e SC2317,SC2119,SC2120 "${SHELL_FILES[@]}" 2>&1 | rule "shellcheck" || true
 for f in ${PYTHON[@]+"${PYTHON[@]}"}; do
 	python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' \
 		"$f" 2>&1 || true

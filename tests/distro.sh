@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The third oracle: what the distribution's own erofs of Linux 6.12 reads from
+# the same images, compared with the same expected dumps. It is to be run where
+# that module is loaded instead of ours:
+#
+#	scripts/vm -k 6.12 -d build/data.img -- \
+#		/tests/run-guest.sh -m /distro/erofs.ko distro.sh
+#
+# A failure here is a fault of an image or of its expectation, not of the module.
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/ktap.sh
+. "$here/ktap.sh"
+
+case $(uname -r) in
+6.12.*) ;;
+*) ktap_skip_all "only the erofs of 6.12 mounts files" ;;
+esac
+# Ours has it for lack of another way with an old mount(8)
+! grep -q erofs_fs_parameters /proc/kallsyms ||
+	[ ! -e /sys/fs/erofs/features/file_source ] ||
+	ktap_skip_all "it is not the distribution's module that is loaded"
+
+EROFS_ORACLE=1 exec "$here/read" "$@"

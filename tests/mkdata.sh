@@ -1,0 +1,388 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Makes the images of the functional tests on the host:
+#
+#	tests/mkdata.sh OUTDIR
+#
+# OUTDIR gets the images, the expected treedump of each, and images.txt, which
+# has one line per image: name, block size, image file, device files (comma
+# separated, "-" for none), mount options ("-" for none), dump file ("-" when
+# the content cannot be read), features. OUTDIR is what the guest sees as its
+# data disk. The source trees stay beside it in OUTDIR.src for people.
+#
+# Two oracles must agree before an image is listed: the dump of its source tree,
+# and the dump of what erofs-utils extracts from it. Where an image cannot hold
+# all of its source (compact inodes have no time of their own), the extraction
+# alone is the expectation, less what extraction cannot restore.
+#
+# Features: xattr, chunk, holes (the sparse files have real holes), encoded,
+# unreadable (the module lacks what it takes: data reads give EOPNOTSUPP),
+# flattened (devices inside the primary), fileonly (its size is no multiple of
+# a sector, which a loop device would cut), fsoffset, new (needs a kernel of
+# 6.15 or later, or this module), old (made by mkfs.erofs 1.5), large.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/lib.sh
+. "$here/../scripts/lib.sh"
+
+[ $# = 1 ] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
+[ "$(id -u)" = 0 ] || { echo "$0: needs root, for devices, owners and attributes" >&2; exit 1; }
+
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+src=$out.src
+rm -rf "${src:?}" "${out:?}"
+mkdir -p "$src" "$out"
+scratch=$(mktemp -d "$src/scratch.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+new=$(mkfs_new)
+old=$(mkfs_old)
+fsck=$(fsck_new)
+
+cc=${HOSTCC:-gcc}
+$cc -O2 -o "$scratch/mktree" "$here/mktree.c"
+$cc -O2 -o "$scratch/treedump" "$here/treedump.c"
+
+# dump [OPTIONS...] DIR
+dump() {
+	"$scratch/treedump" -x "$@"
+}
+
+# ------------------------------------------------------------ source trees
+
+# A few hundred files of this machine, of the kinds that images really hold.
+# Only what everybody may read: an image is easily copied somewhere else.
+real_tree() {
+	local from
+	mkdir -p "$src/real"
+	for from in /usr/lib/python3* /usr/share/doc /usr/share/zoneinfo /etc; do
+		[ -d "$from" ] || continue
+		find "$from" -xdev \( -type f -perm -004 -size -300k -o -type l \) \
+			-print0 | sort -z > "$scratch/names"
+		head -z -n 150 "$scratch/names" |
+			tar -C / --null --no-recursion -cPf - -T - |
+			tar -C "$src/real" -xf - --transform='s,^/,,' \
+				--same-owner --same-permissions
+	done
+}
+
+for tree in small old narrow compact full xattr; do
+	"$scratch/mktree" "$tree" "$src/$tree"
+done
+real_tree
+
+# Three layers of one tree, each an image of its own in the rebuilt ones
+layers() {
+	local i
+	mkdir "$src/layer1" "$src/layer2" "$src/layer3"
+	cp -a "$src/small/sizes" "$src/small/links" "$src/layer1/"
+	cp -a "$src/small/dirs" "$src/small/sparse" "$src/layer2/"
+	cp -a "$src/small/special" "$src/small/times" "$src/small/exact" "$src/layer3/"
+	mkdir "$src/merged"
+	for i in 1 2 3; do
+		cp -a "$src/layer$i/." "$src/merged/"
+	done
+}
+layers
+
+for tree in small old full xattr real merged; do
+	dump "$src/$tree" > "$out/$tree.dump"
+done
+
+# ------------------------------------------------------------------ images
+
+list=$out/images.txt
+echo "# name bs image devices options dump features" > "$list"
+
+row() {
+	printf '%s\n' "$*" >> "$list"
+}
+
+quietly() {
+	"$@" > "$scratch/log" 2>&1 || {
+		echo "$0: failed: $*" >&2
+		tail -n 5 "$scratch/log" >&2
+		exit 1
+	}
+}
+
+# Extraction forgets the size of a file that ends in a hole of 8-byte indexes
+repair_size() {
+	local name from to
+	for name in hole-all hole-end; do
+		from=$src/small/sparse/$name
+		to=$scratch/extracted/sparse/$name
+		[ -f "$to" ] || continue
+		touch -r "$to" "$scratch/time"
+		truncate -r "$from" "$to"
+		touch -r "$scratch/time" "$to"
+	done
+}
+
+# extract IMAGE [DEVICE...]: dump of erofs-utils' extraction
+extract() {
+	local image=$1 args=() dev
+	shift
+	for dev; do
+		args+=("--device=$out/$dev")
+	done
+	rm -rf "$scratch/extracted"
+	quietly "$fsck" --xattrs "${args[@]}" --extract="$scratch/extracted" \
+		"$image"
+	repair_size
+	dump "$scratch/extracted"
+}
+
+# Extraction loses capabilities to a later chown, and all attributes of a file
+# that has an empty one; merging makes a root of its own
+comparable() {
+	grep -av '^\./\(capability\|value-empty\) ' "$1" |
+		if [ "${2:-}" = noroot ]; then grep -av '^\. '; else cat; fi
+}
+
+same_dumps() {
+	diff -a <(comparable "$2" "${4:-}") <(comparable "$3" "${4:-}") > "$scratch/log" && return
+	echo "$0: $1" >&2
+	cut -c1-200 "$scratch/log" | head -n 10 >&2
+	exit 1
+}
+
+# agree IMAGE TREE [DEVICE...]: both oracles say the same
+agree() {
+	local image=$1 tree=$2
+	shift 2
+	extract "$image" "$@" > "$scratch/extracted.dump"
+	same_dumps "$image: extraction is not the source tree" \
+		"$out/$tree.dump" "$scratch/extracted.dump"
+}
+
+# make NAME BS TREE FEATURES MKFS-ARGS...: an image that shows its whole tree
+make() {
+	local name=$1 bs=$2 tree=$3 features=$4
+	shift 4
+	quietly "$new" -b"$bs" "$@" "$out/$name.img" "$src/$tree"
+	agree "$out/$name.img" "$tree"
+	row "$name" "$bs" "$name.img" - - "$tree.dump" "$features"
+}
+
+make_old() {
+	local name=$1 tree=$2 features=$3
+	shift 3
+	quietly "$old" "$@" "$out/$name.img" "$src/$tree"
+	agree "$out/$name.img" "$tree"
+	row "$name" 4096 "$name.img" - - "$tree.dump" "old$features"
+}
+
+# make_lossy NAME BS TREE LOST FEATURES MKFS ARGS...: an image that cannot hold
+# what the letters LOST stand for in treedump. The rest must still be the tree.
+make_lossy() {
+	local name=$1 bs=$2 tree=$3 lost=$4 features=$5 mkfs=$6
+	shift 6
+	quietly "$mkfs" "$@" "$out/$name.img" "$src/$tree"
+	extract "$out/$name.img" > "$out/$name.dump"
+	dump -i "$lost" "$src/$tree" > "$scratch/source.dump"
+	dump -i "$lost" "$scratch/extracted" > "$scratch/extracted.dump"
+	same_dumps "$name: extraction is not the source tree" \
+		"$scratch/source.dump" "$scratch/extracted.dump"
+	row "$name" "$bs" "$name.img" - - "$name.dump" "$features"
+}
+
+prefixes=(--xattr-prefix=user.org.example.project.attribute.
+	--xattr-prefix=trusted.overlay.)
+
+for bs in 512 1024 2048 4096; do
+	make "default-$bs" $bs small -
+	make "plain-$bs" $bs small - -E^inline_data
+	make_lossy "compact-$bs" $bs compact t - "$new" -b$bs \
+		-Eforce-inode-compact -T1234567890
+	make "extended-$bs" $bs small - -Eforce-inode-extended
+	make "chunk4-4k-$bs" $bs small chunk,holes \
+		-Eforce-inode-blockmap --chunksize=4096
+	make "chunk4-64k-$bs" $bs small chunk,holes \
+		-Eforce-inode-blockmap --chunksize=65536
+	make "chunk8-4k-$bs" $bs small chunk,holes \
+		-Eforce-chunk-indexes --chunksize=4096
+	make "chunk8-64k-$bs" $bs small chunk,holes \
+		-Eforce-chunk-indexes --chunksize=65536
+	# Compact inodes here have seconds of their own, and one nanosecond for all
+	make_lossy "48bit-$bs" $bs narrow l new "$new" -b$bs -E48bit
+	make "48bit-extended-$bs" $bs small new -E48bit,force-inode-extended
+	make_lossy "48bit-chunk8-$bs" $bs narrow l new,chunk,holes "$new" -b$bs \
+		-E48bit,force-chunk-indexes --chunksize=4096
+	make_lossy "dot-omitted-$bs" $bs narrow l new "$new" -b$bs -Edot-omitted
+	make "xattr-$bs" $bs xattr xattr
+	make "xattr-shared-$bs" $bs xattr xattr -x1
+	make "xattr-prefix-$bs" $bs xattr xattr -x1 "${prefixes[@]}"
+done
+make_lossy filler-4096 4096 narrow l new "$new" -E48bit --root-xattr-isize=64
+make nosum-4096 4096 small - -Enosbcrc
+make label-4096 4096 small - -L "label of 15 byt"
+make full 4096 full large
+make real 4096 real xattr
+make real-512 512 real xattr
+
+make_old old-default old ''
+make_old old-plain old '' -Enoinline_data
+make_old old-extended old '' -Eforce-inode-extended
+make_lossy old-compact 4096 compact t old "$old" -Eforce-inode-compact -T1234567890
+make_old old-chunk4 old ,chunk,holes --chunksize=4096
+make_old old-chunk8 old ,chunk,holes -Eforce-chunk-indexes --chunksize=65536
+make_old old-xattr xattr ,xattr
+make_old old-xattr-shared xattr ,xattr -x1
+
+# One extra device that holds all data
+blobdev() {
+	local bs=$1 name=blobdev-$1
+	quietly "$new" -b"$bs" --chunksize=4096 --blobdev="$out/$name.dev1" \
+		"$out/$name.img" "$src/small"
+	agree "$out/$name.img" small "$name.dev1"
+	row "$name" "$bs" "$name.img" "$name.dev1" - small.dump chunk,holes
+}
+blobdev 512
+blobdev 4096
+quietly "$old" --chunksize=4096 --blobdev="$out/old-blobdev.dev1" \
+	"$out/old-blobdev.img" "$src/old"
+agree "$out/old-blobdev.img" old old-blobdev.dev1
+row old-blobdev 4096 old-blobdev.img old-blobdev.dev1 - old.dump old,chunk,holes
+
+# Several images merged to one: as real devices, and all in one file
+rebuilt() {
+	local bs=$1 nr=$2 name=rebuilt$2-$1 i devs=() images=()
+	for ((i = 1; i <= nr; i++)); do
+		quietly "$new" -b"$bs" -E^inline_data \
+			"$out/$name.dev$i" "$src/layer$i"
+		devs+=("$name.dev$i")
+		images+=("$out/$name.dev$i")
+	done
+	quietly "$new" "$out/$name.img" "${images[@]}"
+	extract "$out/$name.img" "${devs[@]}" > "$out/$name.dump"
+	[ "$nr" != 3 ] || same_dumps "$name: not what its layers hold" \
+		"$out/merged.dump" "$out/$name.dump" noroot
+	row "$name" "$bs" "$name.img" "$(IFS=,; echo "${devs[*]}")" - \
+		"$name.dump" chunk
+	cat "$out/$name.img" "${images[@]}" > "$out/$name-flat.img"
+	row "$name-flat" "$bs" "$name-flat.img" - - "$name.dump" chunk,flattened
+}
+rebuilt 512 2
+rebuilt 4096 2
+rebuilt 512 3
+rebuilt 4096 3
+
+# Adjacent sectors on different devices; the content names device and sector
+dev3() {
+	local bs=$1 chunk=$2 name=dev3-$1-$2
+	"$scratch/mktree" dev3 "$out/$name" "$bs" "$chunk"
+	mv "$out/$name.tree" "$src/$name"
+	dump "$src/$name" > "$out/$name.dump"
+	row "$name" "$bs" "$name.img" "$name.dev1,$name.dev2" - "$name.dump" chunk
+	cat "$out/$name.img" "$out/$name.dev1" "$out/$name.dev2" \
+		> "$out/$name-flat.img"
+	row "$name-flat" "$bs" "$name-flat.img" - - "$name.dump" chunk,flattened
+}
+dev3 4096 4096
+dev3 512 4096
+dev3 512 512
+dev3 1024 2048
+
+# More devices than a page of options can name
+many() {
+	"$scratch/mktree" many "$out/many" 100
+	mv "$out/many.tree" "$src/many"
+	dump "$src/many" > "$out/many.dump"
+	agree "$out/many.img" many many.dev/{000..099}
+}
+many
+
+# Images in images, to be mounted from one another
+nest() {
+	local i tree=$src/nest
+	mkdir "$tree"
+	cp "$out/default-4096.img" "$out/blobdev-4096.img" \
+		"$out/blobdev-4096.dev1" "$tree/"
+	for i in 1 2 3; do
+		quietly "$new" "$out/nest$i.img" "$tree"
+		rm "$tree"/*
+		cp "$out/nest$i.img" "$tree/"
+	done
+}
+nest
+
+# For overlayfs to find the data in a layer below
+"$scratch/mktree" composefs "$src/composefs"
+quietly "$new" "$out/composefs.img" "$src/composefs"
+
+# A program to run from the mount
+mkdir "$scratch/exec"
+cp "$scratch/treedump" "$scratch/exec/"
+quietly "$new" "$out/exec.img" "$scratch/exec"
+
+# On another read-only filesystem
+mkdir "$scratch/holder"
+cp "$out/default-4096.img" "$scratch/holder/"
+quietly mksquashfs "$scratch/holder" "$out/holder.squashfs" -noappend -comp gzip
+
+# An image behind something else in the same file: 512 bytes times n
+offset() {
+	local bs=$1 off=$2 name=offset-$1-$2
+	head -c "$off" /dev/urandom > "$out/$name.img"
+	cat "$out/default-$bs.img" >> "$out/$name.img"
+	row "$name" "$bs" "$name.img" - "fsoffset=$off" small.dump fsoffset
+}
+offset 512 $((512 * 7))
+offset 512 $((512 * 8))
+offset 1024 $((1024 * 1025))
+offset 4096 $((4096 * 5))
+
+# A file that goes on after the image, or ends within its last block
+cp "$out/default-4096.img" "$out/tail-4096.img"
+head -c 1371 /dev/urandom >> "$out/tail-4096.img"
+row tail-4096 4096 tail-4096.img - - small.dump -
+cp "$out/default-512.img" "$out/tail-512.img"
+head -c 137 /dev/urandom >> "$out/tail-512.img"
+row tail-512 512 tail-512.img - - small.dump -
+
+# The zeros that end the last block are not stored
+cut_image() {
+	local bs=$1 name=cut-$1
+	quietly "$new" -b"$bs" -E^inline_data --sort=path \
+		"$out/$name.img" "$src/small"
+	agree "$out/$name.img" small
+	python3 - "$out/$name.img" "$bs" <<-'PY'
+	import sys
+	path, bs = sys.argv[1], int(sys.argv[2])
+	data = open(path, 'rb').read()
+	end = len(data.rstrip(b'\0'))
+	if end % 512 == 0 or end <= len(data) - bs:
+	    sys.exit('%s: nothing to cut' % path)
+	open(path, 'r+b').truncate(end)
+	PY
+	row "$name" "$bs" "$name.img" - - small.dump fileonly
+}
+cut_image 4096
+cut_image 1024
+
+# Compressed; "unreadable" beside "encoded" would expect EOPNOTSUPP instead
+make lz4 4096 small encoded -zlz4
+make lz4-64k 4096 real encoded -zlz4 -C65536
+make lz4hc-1m 4096 real encoded -zlz4hc -C1048576
+make lzma-64k 4096 small encoded -zlzma -C65536
+make deflate-16k 4096 small encoded -zdeflate -C16384
+make zstd-64k 4096 real encoded -zzstd -C65536
+make lz4-legacy 4096 small encoded -zlz4 -C16384 -Elegacy-compress
+make lz4-ztail 4096 small encoded -zlz4 -Eztailpacking
+make zstd-fragments 4096 real encoded -zzstd -C65536 -Eall-fragments
+make lzma-all 4096 real encoded -zlzma -C32768 -Eztailpacking,fragments,dedupe
+make lz4-1024 1024 small encoded -zlz4 -C8192
+make lz4-dirs 4096 small encoded -zlz4 --zD
+make zstd-48bit 4096 real encoded,new -zzstd -C65536 -E48bit
+make lz4-metabox 4096 small encoded,new -zlz4 -m4096
+make_old old-lz4 old ,encoded -zlz4 -Eztailpacking
+make_old old-lzma old ,encoded -zlzma -C65536
+
+rm -f "$out"/layer*.img
+used=$(du -sm --apparent-size "$out" | cut -f1)
+[ "$used" -lt 400 ] || { echo "$0: $used MB of images" >&2; exit 1; }
+echo "$0: $(grep -vc '^#' "$list") images, $used MB, ${SECONDS} s"

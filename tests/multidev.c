@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The other-device bug: extents that follow each other in a file, with sector
+ * numbers that follow each other, but on different devices. Code that merges
+ * requests by sector alone then reads the wrong device. The images dev3-* hold
+ * such files; each sector's content names its device, so that a wrong one is
+ * not only seen but named. By readahead, by single pages, by faults, directly,
+ * and over files, block devices and mixtures of them.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib_mount.h"
+#include "pattern.h"
+
+static const char * const images[] = {
+	"dev3-4096-4096", "dev3-512-4096", "dev3-512-512", "dev3-1024-2048",
+};
+
+static const char * const files[] = {
+	"alt", "first", "pairs", "reverse", "same", "second", "three",
+};
+
+#define CHUNKS		48
+#define DATA_AT		0x20000		/* where the stores' data begin */
+
+struct transport {
+	const char *name;
+	enum via primary, dev1, dev2;
+};
+
+static const struct transport transports[] = {
+	{ "files", VIA_PATH, VIA_PATH, VIA_PATH },
+	{ "blocks", VIA_LOOP, VIA_LOOP, VIA_LOOP },
+	{ "fds", VIA_FD, VIA_FD, VIA_FD },
+	{ "blockfds", VIA_LOOP_FD, VIA_LOOP_FD, VIA_LOOP_FD },
+	{ "file+blocks", VIA_PATH, VIA_LOOP, VIA_LOOP },
+	{ "block+files", VIA_LOOP, VIA_PATH, VIA_PATH },
+	{ "file+block+file", VIA_PATH, VIA_LOOP, VIA_PATH },
+	{ "block+file+block", VIA_LOOP, VIA_FD, VIA_LOOP_FD },
+};
+
+/* Which device and which chunk of it the k-th chunk of a file is: as mktree.c */
+static void place(const char *file, unsigned int k, unsigned int *dev,
+		  unsigned int *nr)
+{
+	*nr = k;
+	if (!strcmp(file, "alt")) {
+		*dev = 1 + k % 2;
+	} else if (!strcmp(file, "first")) {
+		*dev = 1;
+	} else if (!strcmp(file, "second")) {
+		*dev = 2;
+	} else if (!strcmp(file, "pairs")) {
+		*dev = 2 - k / 2 % 2;
+	} else if (!strcmp(file, "reverse")) {
+		*dev = 1 + k % 2;
+		*nr = CHUNKS - 1 - k;
+	} else if (!strcmp(file, "same")) {
+		*dev = 1 + k % 2;
+		*nr = k / 2;
+	} else {
+		*dev = k % 3;
+	}
+}
+
+/* Says whose bytes they are, when they are not those of the right place */
+static void explain(const char *sector, unsigned int chunk)
+{
+	unsigned int dev, nr;
+
+	for (dev = 0; dev < 3; dev++) {
+		for (nr = 0; nr < CHUNKS; nr++) {
+			if (pattern_check(sector, 512, PATTERN_DEV_SEED(dev),
+					  DATA_AT + (uint64_t)nr * chunk) >= 0)
+				continue;
+			tap_note("these are the bytes of device %u, chunk %u",
+				 dev, nr);
+			return;
+		}
+	}
+	tap_note("these bytes are on none of the devices");
+}
+
+static bool check_bytes(const char *file, unsigned int chunk, const char *buf,
+			size_t len, uint64_t off, const char *how)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		unsigned int k = (off + done) / chunk, dev, nr;
+		uint64_t in = (off + done) % chunk;
+		size_t n = chunk - in < len - done ? chunk - in : len - done;
+
+		place(file, k, &dev, &nr);
+		if (!CHECK(pattern_check(buf + done, n, PATTERN_DEV_SEED(dev),
+					 DATA_AT + (uint64_t)nr * chunk + in) < 0,
+			   "%s %s: chunk %u is not that of device %u, chunk %u",
+			   file, how, k, dev, nr)) {
+			if (!in && n >= 512)
+				explain(buf + done, chunk);
+			return false;
+		}
+		done += n;
+	}
+	return true;
+}
+
+static void cold(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* All at once: the readahead window covers many chunks */
+static void by_readahead(int fd, const char *file, unsigned int chunk,
+			 size_t size, char *buf)
+{
+	cold(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	readahead(fd, 0, size);
+	NEED(pread_full(fd, buf, size, 0) == (ssize_t)size, "read %s", file);
+	check_bytes(file, chunk, buf, size, 0, "by readahead");
+	cold(fd);
+	NEED(pread_full(fd, buf, size, 0) == (ssize_t)size, "read %s", file);
+	check_bytes(file, chunk, buf, size, 0, "in one read");
+}
+
+/* One page at a time, and none besides */
+static void by_pages(int fd, const char *file, unsigned int chunk, size_t size,
+		     char *buf)
+{
+	size_t off;
+
+	cold(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	for (off = size; off; off -= 4096) {
+		NEED(pread_full(fd, buf, 4096, off - 4096) == 4096, "read %s",
+		     file);
+		if (!check_bytes(file, chunk, buf, 4096, off - 4096, "by pages"))
+			break;
+	}
+	posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
+}
+
+static void by_faults(int fd, const char *file, unsigned int chunk, size_t size)
+{
+	char *map;
+
+	cold(fd);
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	NEED(map != MAP_FAILED, "mmap: %m");
+	check_bytes(file, chunk, map + size / 2, size / 2, size / 2, "mapped");
+	check_bytes(file, chunk, map, size, 0, "mapped");
+	munmap(map, size);
+}
+
+/* Odd pieces that begin and end within sectors */
+static void by_pieces(int fd, const char *file, unsigned int chunk, size_t size,
+		      char *buf)
+{
+	size_t off, len = 1;
+
+	cold(fd);
+	for (off = 0; off < size; off += len) {
+		len = (len * 7 + 3) % 9000 + 1;
+		if (off + len > size)
+			len = size - off;
+		NEED(pread_full(fd, buf, len, off) == (ssize_t)len, "read %s",
+		     file);
+		if (!check_bytes(file, chunk, buf, len, off, "in pieces"))
+			break;
+	}
+}
+
+static void directly(const char *path, const char *file, unsigned int chunk,
+		     size_t size, char *buf)
+{
+	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (pread_full(fd, buf, size, 0) == (ssize_t)size)
+		check_bytes(file, chunk, buf, size, 0, "directly");
+	else
+		CHECK(errno == EINVAL, "direct read of %s: %m", file);
+	close(fd);
+}
+
+static void check_image(const char *name, const struct transport *t,
+			unsigned int nr)
+{
+	const struct image *img = image_find(name);
+	static char mem[CHUNKS * 4096 + 4096];
+	char *buf = (char *)(((uintptr_t)mem + 4095) & ~4095UL);
+	unsigned int chunk = atoi(strrchr(name, '-') + 1);
+	size_t size = CHUNKS * chunk, i;
+	char at[32], path[4096];
+	struct source src;
+	const char *dir;
+
+	snprintf(at, sizeof(at), "mnt%u", nr);
+	dir = new_dir(at);
+	image_source(img, t->primary, &src);
+	src.dev_via[0] = t->dev1;
+	src.dev_via[1] = t->dev2;
+	NEED_OK(mount_at(&src, dir), name);
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		fd = open_need(path, O_RDONLY);
+		by_readahead(fd, files[i], chunk, size, buf);
+		by_pages(fd, files[i], chunk, size, buf);
+		by_faults(fd, files[i], chunk, size);
+		by_pieces(fd, files[i], chunk, size, buf);
+		directly(path, files[i], chunk, size, buf);
+		close(fd);
+	}
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+}
+
+static void run_transport(const void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(images); i++)
+		check_image(images[i], arg, i);
+}
+
+/* The same stores in one file: the sectors are apart, the map is the same */
+static void flattened(const void *arg)
+{
+	static const struct transport one[] = {
+		{ "file", VIA_PATH, VIA_PATH, VIA_PATH },
+		{ "block", VIA_LOOP, VIA_LOOP, VIA_LOOP },
+	};
+	char name[64];
+	size_t i, k;
+
+	(void)arg;
+	for (k = 0; k < ARRAY_SIZE(one); k++) {
+		for (i = 0; i < ARRAY_SIZE(images); i++) {
+			const struct image *img;
+			struct source src;
+			const char *dir;
+			char at[32];
+
+			snprintf(name, sizeof(name), "%s-flat", images[i]);
+			img = image_find(name);
+			snprintf(at, sizeof(at), "mnt%zu-%zu", k, i);
+			dir = new_dir(at);
+			image_source(img, one[k].primary, &src);
+			NEED_OK(mount_at(&src, dir), name);
+			tree_equals(dir, data_path(img->dump));
+			CHECK_ERR(do_umount(dir, 0), 0, "umount");
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct tap_case cases[ARRAY_SIZE(transports) + 1];
+	size_t i;
+
+	memset(cases, 0, sizeof(cases));
+	for (i = 0; i < ARRAY_SIZE(transports); i++) {
+		cases[i].name = transports[i].name;
+		cases[i].fn = run_transport;
+		cases[i].arg = &transports[i];
+	}
+	cases[i].name = "flattened";
+	cases[i].fn = flattened;
+	return tap_run("multidev", cases, ARRAY_SIZE(cases), argc, argv);
+}

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# NFS over loopback, for the tests that need one: exports a folder read-only and
+# mounts it, without leaving anything behind at the end. Version 3, because a
+# version 4 server makes its clients wait for a grace period first.
+#
+#	nfs.sh up EXPORT MOUNTPOINT	0, 1 for a failure, 4 when it cannot be had
+#	nfs.sh down MOUNTPOINT
+#
+# Only one at a time. Whatever is said goes to stdout as KTAP diagnostics.
+
+exec > >(sed 's/^/# nfs: /') 2>&1
+
+port=20048
+clients=127.0.0.1
+options=ro,no_root_squash,no_subtree_check,insecure,fsid=77
+
+need() {
+	local prog
+	for prog; do
+		command -v "$prog" >/dev/null || { echo "no $prog"; exit 4; }
+	done
+}
+
+# pids FILE: of the daemons that up has started
+state=/run/erofs-test-nfs
+
+up() {
+	local export=$1 mountpoint=$2 i
+	need rpcbind rpc.nfsd rpc.mountd exportfs mount.nfs
+	modprobe -a -q nfsd nfs nfsv3 || { echo "no nfsd or nfs in this kernel"; exit 4; }
+	mkdir -p /var/lib/nfs /run/rpcbind /proc/fs/nfsd $state
+	touch /var/lib/nfs/etab /var/lib/nfs/rmtab
+	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd || return 1
+	rpcbind -f -w & echo $! > $state/rpcbind
+	for ((i = 0; i < 50; i++)); do
+		(exec 3<> /dev/tcp/127.0.0.1/111) 2>/dev/null && break
+		sleep 0.1
+	done
+	exportfs -o $options "$clients:$export" || return 1
+	rpc.nfsd -N 4 -V 3 --no-udp 2 || return 1
+	rpc.mountd -F -p $port -N 4 -V 3 & echo $! > $state/mountd
+	for ((i = 0; i < 10; i++)); do
+		mount -t nfs -o "ro,vers=3,proto=tcp,port=2049,mountproto=tcp,mountport=$port,nolock,soft,timeo=50,retry=0" \
+			"$clients:$export" "$mountpoint" > $state/log 2>&1 &&
+			return
+		sleep 0.3
+	done
+	cat $state/log
+	return 1
+}
+
+down() {
+	local rc=0 pid
+	[ -z "${1:-}" ] || ! mountpoint -q "$1" || umount "$1" || rc=1
+	exportfs -ua
+	rpc.nfsd 0 || rc=1
+	exportfs -f
+	for pid in $state/mountd $state/rpcbind; do
+		[ ! -e "$pid" ] || kill "$(cat "$pid")"
+	done
+	rm -rf $state
+	! mountpoint -q /proc/fs/nfsd || umount /proc/fs/nfsd || rc=1
+	return $rc
+}
+
+case ${1:-} in
+up)
+	up "$2" "$3" && exit
+	rc=$?
+	down ""
+	exit $rc
+	;;
+down) down "$2" ;;
+*) echo "usage: nfs.sh up EXPORT MOUNTPOINT | down MOUNTPOINT"; exit 2 ;;
+esac
