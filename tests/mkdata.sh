@@ -377,10 +377,9 @@ make zstd-fragments 4096 real encoded -zzstd -C65536 -Eall-fragments
 make lzma-all 4096 real encoded -zlzma -C32768 -Eztailpacking,fragments,dedupe
 make lz4-1024 1024 small encoded -zlz4 -C8192
 make lz4-dirs 4096 small encoded -zlz4 --zD
-make zstd-48bit 4096 real encoded,new -zzstd -C65536 -E48bit
-make lz4-metabox 4096 small encoded,new -zlz4 -m4096
+make zstd-48bit 4096 real encoded,new -zzstd -C65536 \
+	-E48bit,force-inode-extended
 make_old old-lz4 old ,encoded -zlz4 -Eztailpacking
-make_old old-lzma old ,encoded -zlzma -C65536
 
 rm -f "$out"/layer*.img
 used=$(du -sm --apparent-size "$out" | cut -f1)
