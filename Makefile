@@ -24,8 +24,8 @@ uninstall:
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
 
 clean:
-	$(MAKE) $(KBUILD_ARGS) clean
 	rm -rf build
+	[ ! -d $(KDIR) ] || $(MAKE) $(KBUILD_ARGS) clean
 
 setup:
 	scripts/setup
@@ -35,6 +35,17 @@ demo: setup
 
 check: setup
 	scripts/check
+
+# the pure decoders against naive models, in user space, under sanitizers
+check-models: setup
+	$(MAKE) -C tests/user check
+
+# a User Mode Linux kernel with KASAN, lockdep and more, and the suite in it
+uml: setup
+	scripts/uml-build -k kasan
+
+check-kasan: setup
+	scripts/check-kasan
 
 style: setup
 	scripts/style.sh
@@ -49,8 +60,11 @@ help:
 	@echo 'make uninstall       take it away again'
 	@echo 'make demo            see it work on 6.12 and 6.1, in qemu'
 	@echo 'make check           run the test suite on 6.12 and 6.1, in qemu'
+	@echo 'make check-models    compare the decoders with naive models, in user space'
+	@echo 'make uml             build a kernel with sanitizers; make check-kasan uses it'
 	@echo 'make bench           measure it against its peers'
 	@echo 'make style           what the sources have to pass'
 
-.PHONY: all modules install uninstall clean setup demo check style bench help
+.PHONY: all modules install uninstall clean setup demo check check-models uml
+.PHONY: check-kasan style bench help
 endif
