@@ -66,7 +66,7 @@ struct lz_probs {
 struct lz_cursor {
 	const uint8_t *in;
 	uint32_t range;
-	uint32_t code;		/* less than range */
+	uint32_t code;
 	uint32_t state;		/* which symbols came last */
 	uint32_t rep0;		/* last distances, each less one */
 	uint32_t rep1;
@@ -347,7 +347,7 @@ static int lz_start(struct microlzma *s, const uint8_t *in, size_t in_len)
 	for (i = 1; i < START_BYTES; i++)
 		s->cur.code = s->cur.code << 8 | in[i];
 	s->cur.in = in + START_BYTES;
-	return s->cur.code < s->cur.range ? 0 : -EUCLEAN;
+	return 0;
 }
 
 /*

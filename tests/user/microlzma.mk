@@ -11,7 +11,8 @@ FUZZERS_ALL += microlzma
 SEEDS += $(OUT)/seeds/microlzma
 
 MICROLZMA := $(TOP)/microlzma.c
-MICROLZMA_DEPS := $(MICROLZMA) $(TOP)/microlzma.h microlzma_ref.h microlzma.mk
+MICROLZMA_DEPS := $(MICROLZMA) $(TOP)/microlzma.h \
+		  $(wildcard microlzma*.h) microlzma.mk
 BENCH_FILES ?= $(shell command -v bash) $(TOP)/COPYING
 
 $(OUT)/microlzma_test: microlzma_test.c util.h $(MICROLZMA_DEPS) | $(OUT)

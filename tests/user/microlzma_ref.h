@@ -86,12 +86,9 @@ static inline const char *microlzma_compare(const uint8_t *in, size_t in_len,
 	if (!ref)
 		abort();
 	err = microlzma_own(in, in_len, out_len, whole, &out);
-	if (in_len >= 5 && !memcmp(in + 1, "\xff\xff\xff\xff", 4))
-		lib = false;	/* code is not below range: liblzma does not care */
-	else if (!out_len && !whole)
-		lib = !err;	/* it does not look at a stream's start for this */
-	else
-		lib = microlzma_lib(in, in_len, ref, out_len, whole);
+	/* for no output at all liblzma does not look at a stream's start */
+	lib = out_len || whole ?
+		      microlzma_lib(in, in_len, ref, out_len, whole) : !err;
 	if (!err && !lib)
 		what = "accepted what liblzma refuses";
 	else if (err && lib)

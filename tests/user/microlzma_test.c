@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "microlzma_enc.h"
 #include "microlzma_ref.h"
 #include "util.h"
 
@@ -593,6 +594,98 @@ static bool test_start(struct rng *r)
 	return ok;
 }
 
+/* random symbols: every state, length, and distance slot within reach */
+static bool test_symbols(struct rng *r, u32 symbols)
+{
+	struct enc *e = enc_new();
+	struct stream s;
+	bool ok;
+
+	while (symbols-- && e->len < ENC_MAX - 300) {
+		u32 len = rng_percent(r, 50) ? rng_range(r, 2, 20) :
+					       rng_range(r, 2, 273);
+		u32 how = rng_below(r, 10), which = rng_below(r, 4);
+
+		if (!e->len || how < 3)
+			enc_literal(e, rng_percent(r, 50) ? 0 : rng_u64(r));
+		else if (how < 6)
+			enc_match(e, rng_below(r, 1 + rng_below(r, e->len)),
+				  len);
+		else if (how < 7 && e->rep[0] < e->len)
+			enc_rep(e, 0, 1);
+		else if (e->rep[which] < e->len)
+			enc_rep(e, which, len);
+	}
+	enc_end(e);
+	s = (struct stream){ .in = e->in, .in_len = e->in_len, .data = e->data,
+			     .len = e->len };
+	ok = check_stream(&s, true, "random symbols");
+	free(e);
+	return ok;
+}
+
+/*
+ * Makes the longest symbol that can be had: a match of which all bits are what
+ * the model expects least, with the largest distance, so it is to be refused,
+ * having been read.
+ */
+static struct enc *longest_symbol(size_t *start)
+{
+	struct enc *e = enc_new();
+	u32 i, bit;
+
+	for (i = 0; i < 100000; i++)
+		enc_literal(e, 0);
+	/* the nodes on the paths of all ones, of high and align: expect 0 */
+	for (bit = 8; bit--; )
+		for (i = 0; i < 150; i++)
+			enc_match(e, 0, 18 + (0xff & ~(0xff >> bit)));
+	for (bit = 4; bit--; )
+		for (i = 0; i < 150; i++)
+			enc_match(e, 0x10000 + (0xf >> (4 - bit)), 18);
+	/* then choice2 and choice, the latter last, and the root of the slots */
+	for (i = 0; i < 150; i++)
+		enc_match(e, 0, 10);
+	for (i = 0; i < 150; i++)
+		enc_match(e, 0, 9);
+	/* then is_rep and is_match of the state after literals */
+	for (i = 0; i < 150; i++) {
+		enc_literal(e, 0);
+		enc_literal(e, 0);
+		enc_literal(e, 0);
+		enc_literal(e, 0);
+		enc_rep(e, 0, 2);
+	}
+	for (i = 0; i < 300; i++)
+		enc_literal(e, 0);
+	/* with what waits for a carry */
+	*start = e->in_len + e->pending;
+	enc_match(e, 0xFFFFFFFF, 273);
+	return e;
+}
+
+/* which must neither be read behind the input, wherever it ends, nor decoded */
+static bool test_longest(void)
+{
+	size_t start, cut;
+	struct enc *e = longest_symbol(&start);
+	size_t len = e->len, bytes = e->in_len + e->pending - start;
+	bool ok = bytes >= 16;
+
+	enc_end(e);
+	printf("# the longest symbol takes %zu bytes\n", bytes);
+	for (cut = start - 40; cut <= e->in_len; cut++) {
+		struct stream s = { .in = e->in, .data = e->data };
+
+		ok &= !expect(&s, cut, len + 273, false, false);
+		/* with enough of it, up to there all is well */
+		if (cut > start + 8)
+			ok &= !expect(&s, cut, len, false, true);
+	}
+	free(e);
+	return ok;
+}
+
 /* Changes 1 to 8 bits, or some bytes, or moves some. */
 static void mutate(struct rng *r, u8 *p, size_t n)
 {
@@ -673,6 +766,7 @@ static struct tally test_all_mutants(struct rng *r, u32 count)
 static void run_seed(struct ktap *k, u64 seed, size_t max, u32 mutants)
 {
 	static const size_t limits[] = { 16, 64, 512, 4096, 65536 };
+	static const u32 symbols[] = { 1, 2, 10, 100, 1000, 20000 };
 	struct rng r = { .state = seed };
 	struct tally t;
 	u32 i, lp;
@@ -689,6 +783,10 @@ static void run_seed(struct ktap *k, u64 seed, size_t max, u32 mutants)
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		ktap_result(k, test_limit(&r, limits[i]),
 			    "streams cut to %zu bytes", limits[i]);
+	for (i = 0; i < ARRAY_SIZE(symbols); i++)
+		ktap_result(k, test_symbols(&r, symbols[i]),
+			    "%u random symbols", symbols[i]);
+	ktap_result(k, test_longest(), "longest symbol, cut everywhere");
 	t = test_all_mutants(&r, mutants);
 	/* if none or all were refused, something else than damage was tested */
 	ktap_result(k, !t.disagree && t.good && t.refused &&
