@@ -36,7 +36,7 @@ static void erofs_dir_readahead(struct inode *dir, pgoff_t index)
 	const unsigned int bytes = EROFS_SB(dir->i_sb)->dir_ra_bytes;
 
 	if (bytes > PAGE_SIZE)
-		erofs_window_read(dir, index, bytes >> PAGE_SHIFT);
+		erofs_window_read(dir, index, bytes >> PAGE_SHIFT, 0);
 }
 
 /**

@@ -468,7 +468,8 @@ void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos);
 void erofs_buf_put(struct erofs_buf *buf);
 int erofs_meta_copy(struct inode *space, u64 pos, void *dst, size_t len);
-void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr);
+void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr,
+		       unsigned long mark);
 
 /* data.c */
 extern const struct address_space_operations erofs_aops;

@@ -13,6 +13,8 @@
 
 /* a miss reads the whole window around it: inodes and directories lie close */
 #define EROFS_META_WINDOW	(64U << 10)
+/* and where the window before it is there too, up to this much at a time */
+#define EROFS_META_STREAM	(512U << 10)
 
 /*
  * A file's pages are read while its invalidate_lock is held, and that reads
@@ -71,30 +73,77 @@ struct inode *erofs_meta_inode(struct super_block *sb, u64 span)
  * @inode: whose
  * @first: first page
  * @nr: pages; those past the end and those present are left out
+ * @mark: of these, how many from the last on begin where the readahead flag is
+ *        set; 0 sets none
  *
  * Context: sleeps for memory, not for I/O on devices that queue it.
  */
-void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr)
+void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr,
+		       unsigned long mark)
 {
 	const u64 end = DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE);
 	struct file_ra_state ra = {};
 	DEFINE_READAHEAD(ractl, NULL, &ra, inode->i_mapping, first);
 
-	if (first < end)
-		page_cache_ra_unbounded(&ractl, min_t(u64, nr, end - first), 0);
+	if (first >= end)
+		return;
+	nr = min_t(u64, nr, end - first);
+	page_cache_ra_unbounded(&ractl, nr, min(nr, mark));
+}
+
+/*
+ * A walk of a tree goes through the inodes in their order, and works on some
+ * while the next are read: the first page of a streamed window is flagged, and
+ * whoever comes to it starts the window behind. A window is as long as its
+ * start is aligned: they grow, and none needs to know of the one before.
+ */
+static pgoff_t erofs_stream_pages(pgoff_t first)
+{
+	const pgoff_t max = EROFS_META_STREAM >> PAGE_SHIFT;
+
+	return min_not_zero(first & -first, max);
+}
+
+static void erofs_space_stream(struct inode *space, pgoff_t first)
+{
+	const pgoff_t nr = erofs_stream_pages(first);
+
+	erofs_window_read(space, first, nr, nr);
+}
+
+static void erofs_space_miss(struct inode *space, pgoff_t index)
+{
+	const pgoff_t window = EROFS_META_WINDOW >> PAGE_SHIFT;
+	const pgoff_t first = round_down(index, window);
+	struct folio *before = NULL;
+
+	if (first)
+		before = k_find_folio(space->i_mapping, first - 1);
+	if (!before) {
+		erofs_window_read(space, first, window, 0);
+		return;
+	}
+	folio_put(before);
+	erofs_space_stream(space, first);
 }
 
 static struct folio *erofs_space_folio(struct inode *space, pgoff_t index)
 {
-	const pgoff_t window = EROFS_META_WINDOW >> PAGE_SHIFT;
 	struct folio *folio = k_find_folio(space->i_mapping, index);
 
+	if (!folio) {
+		erofs_space_miss(space, index);
+		folio = k_find_folio(space->i_mapping, index);
+	}
+	if (folio && folio_test_readahead(folio)) {
+		folio_clear_readahead(folio);
+		erofs_space_stream(space, folio->index +
+				   erofs_stream_pages(folio->index));
+	}
 	if (folio && folio_test_uptodate(folio))
 		return folio;
 	if (folio)
 		folio_put(folio);
-	else
-		erofs_window_read(space, round_down(index, window), window);
 	return read_mapping_folio(space->i_mapping, index, NULL);
 }
 
