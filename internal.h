@@ -251,7 +251,7 @@ static inline u64 erofs_blk(const struct erofs_sb_info *sbi, u64 blk)
 /* ---- inodes ---- */
 
 /**
- * struct erofs_inode - an inode; immutable once it is unlocked
+ * struct erofs_inode - an inode; immutable once it is unlocked but for @said, @run
  * @nid: its number in the image
  * @layout: how the data is laid out
  * @is_meta: the internal inode of the primary device's bytes
@@ -265,6 +265,7 @@ static inline u64 erofs_blk(const struct erofs_sb_info *sbi, u64 blk)
  * @xattr_pos: byte of the xattr body in @space
  * @xattr_isize: bytes of the xattr body
  * @tail_pos: byte in @space right behind record and xattr body
+ * @run: addresses inside a long run of encoded extents, or NULL; see zmap.c
  * @vfs_inode: its VFS part
  */
 struct erofs_inode {
@@ -281,6 +282,7 @@ struct erofs_inode {
 	u64 xattr_pos;
 	u32 xattr_isize;
 	u64 tail_pos;
+	struct z_erofs_run *run;
 	struct inode vfs_inode;
 };
 

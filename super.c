@@ -123,6 +123,7 @@ static void erofs_evict_inode(struct inode *inode)
 	k_dax_evict(inode);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
+	z_erofs_run_free(EROFS_I(inode));
 }
 
 /* ---- reading the image's superblock ---- */

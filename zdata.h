@@ -33,6 +33,7 @@ struct z_erofs_job {
 };
 
 /* zmap.c */
+void z_erofs_run_free(struct erofs_inode *ei);
 int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
 		     struct erofs_extent *ext);
 

@@ -560,9 +560,13 @@ static int z_run_address(const struct z_erofs_index *idx,
 
 	if (cursor->rec > rec)
 		*cursor = (struct z_erofs_cursor) {};
+	if (src->recall)
+		src->recall(src, rec, cursor);
 	while (cursor->rec < rec) {
 		const u64 left = rec - cursor->rec;
-		const u32 n = left < 64 ? left : 64;
+		/* up to a multiple, and so no step is missed */
+		const u32 more = 64 - cursor->rec % 64;
+		const u32 n = left < more ? left : more;
 		u32 i;
 
 		err = z_copy(src, idx->records + cursor->rec * 4, raw, n * 4,
@@ -573,6 +577,8 @@ static int z_run_address(const struct z_erofs_index *idx,
 			cursor->pa += z_le32(raw + 4 * i) &
 				      EROFS_EXTENT_PLEN_MASK;
 		cursor->rec += n;
+		if (src->keep && cursor->rec % Z_EROFS_RUN_STEP == 0)
+			src->keep(src, cursor);
 		if (!(++steps % Z_STOP_INTERVAL) && src->stop(src))
 			return z_refuse(fault, -EINTR, "interrupted", 0, 0);
 	}

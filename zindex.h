@@ -13,13 +13,37 @@
 #include "disk.h"
 
 /**
+ * struct z_erofs_cursor - how far a run of records has been added up
+ * @rec: record of which @pa is known
+ * @pa: its byte address, relative to the run's start
+ *
+ * All zero at first. It belongs to the reader, not to the inode, and makes
+ * lookups in ascending order linear.
+ */
+struct z_erofs_cursor {
+	u64 rec;
+	u64 pa;
+};
+
+/* at how many records a source is told of a cursor */
+#define Z_EROFS_RUN_STEP	1024
+
+/**
  * struct z_erofs_source - where an index is read from
  * @copy: copies @len bytes at @pos of the metadata space to @dst; 0 or an errno
  * @stop: asked now and then in long loops; true ends them with -EINTR
+ * @keep: is told of every Z_EROFS_RUN_STEPth record that a cursor comes to;
+ *        may be NULL
+ * @recall: advances a cursor, to record @rec at most, to one it was told of;
+ *          may be NULL
  */
 struct z_erofs_source {
 	int (*copy)(struct z_erofs_source *src, u64 pos, void *dst, size_t len);
 	bool (*stop)(struct z_erofs_source *src);
+	void (*keep)(struct z_erofs_source *src,
+		     const struct z_erofs_cursor *cursor);
+	void (*recall)(struct z_erofs_source *src, u64 rec,
+		       struct z_erofs_cursor *cursor);
 };
 
 enum z_erofs_index_kind {
@@ -77,18 +101,6 @@ struct z_erofs_index {
 	u64 run_start;
 	bool has_tail;
 	u64 tail_la;
-};
-
-/**
- * struct z_erofs_cursor - lets lookups in ascending order stay linear
- * @rec: record of which @pa is known
- * @pa: its byte address, relative to the run's start
- *
- * All zero at first. It belongs to the reader, not to the inode.
- */
-struct z_erofs_cursor {
-	u64 rec;
-	u64 pa;
 };
 
 enum z_erofs_coding {

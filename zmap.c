@@ -7,13 +7,33 @@
 #include "zdata.h"
 
 /**
+ * struct z_erofs_run - what was learned of a long run of extents
+ *
+ * Records of 4 bytes hold lengths, and an address is the sum of all before it.
+ * Every Z_EROFS_RUN_STEPth sum is kept, so that neither a new reader nor a
+ * random one begins at the first record. Readers fill it without a lock: it
+ * grows from the front, and all write the same.
+ *
+ * @max: entries in @pa
+ * @known: how many of them are set
+ * @pa: entry k has the address of record (k + 1) * Z_EROFS_RUN_STEP
+ */
+struct z_erofs_run {
+	u32 max;
+	u32 known;
+	u64 pa[];
+};
+
+/**
  * struct z_erofs_meta - an index's source in a metadata space
  * @src: what zindex.c sees
- * @space: the space
+ * @ei: the inode whose index it is
+ * @idx: the index
  */
 struct z_erofs_meta {
 	struct z_erofs_source src;
-	struct inode *space;
+	struct erofs_inode *ei;
+	const struct z_erofs_index *idx;
 };
 
 static int z_erofs_meta_read(struct z_erofs_source *src, u64 pos, void *dst,
@@ -22,13 +42,73 @@ static int z_erofs_meta_read(struct z_erofs_source *src, u64 pos, void *dst,
 	const struct z_erofs_meta *meta =
 		container_of(src, struct z_erofs_meta, src);
 
-	return erofs_meta_copy(meta->space, pos, dst, len);
+	return erofs_meta_copy(meta->ei->space, pos, dst, len);
 }
 
 static bool z_erofs_meta_stop(struct z_erofs_source *src)
 {
 	cond_resched();
 	return fatal_signal_pending(current);
+}
+
+/* At most an entry for each 4 KiB that the metadata space really has. */
+static struct z_erofs_run *z_erofs_run_new(const struct z_erofs_meta *meta)
+{
+	const u64 room = i_size_read(meta->ei->space) - meta->idx->records;
+	const u32 max = min_t(u64, min(meta->idx->nr, room / meta->idx->recsz) /
+				   Z_EROFS_RUN_STEP, U32_MAX);
+	struct z_erofs_run *run, *other;
+
+	run = kvzalloc(struct_size(run, pa, max), GFP_NOFS | __GFP_NOWARN);
+	if (!run)
+		return NULL;
+	run->max = max;
+	other = cmpxchg(&meta->ei->run, NULL, run);
+	if (other)
+		kvfree(run);
+	return other ?: run;
+}
+
+static void z_erofs_run_keep(struct z_erofs_source *src,
+			     const struct z_erofs_cursor *cursor)
+{
+	const struct z_erofs_meta *meta =
+		container_of(src, struct z_erofs_meta, src);
+	const u64 k = cursor->rec / Z_EROFS_RUN_STEP - 1;
+	struct z_erofs_run *run = READ_ONCE(meta->ei->run);
+
+	if (!run)
+		run = z_erofs_run_new(meta);
+	if (!run || k >= run->max || k != READ_ONCE(run->known))
+		return;
+	WRITE_ONCE(run->pa[k], cursor->pa);
+	smp_store_release(&run->known, k + 1);
+}
+
+static void z_erofs_run_recall(struct z_erofs_source *src, u64 rec,
+			       struct z_erofs_cursor *cursor)
+{
+	const struct z_erofs_meta *meta =
+		container_of(src, struct z_erofs_meta, src);
+	const struct z_erofs_run *run = READ_ONCE(meta->ei->run);
+	u64 k;
+
+	if (!run)
+		return;
+	k = min_t(u64, rec / Z_EROFS_RUN_STEP, smp_load_acquire(&run->known));
+	if (!k || k * Z_EROFS_RUN_STEP <= cursor->rec)
+		return;
+	cursor->rec = k * Z_EROFS_RUN_STEP;
+	cursor->pa = READ_ONCE(run->pa[k - 1]);
+}
+
+/**
+ * z_erofs_run_free - forget what was learned of an inode's extents
+ * @ei: the inode; it has no readers any more
+ */
+void z_erofs_run_free(struct erofs_inode *ei)
+{
+	kvfree(ei->run);
 }
 
 static int z_erofs_view_init(const struct inode *inode,
@@ -123,8 +203,11 @@ int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
 		.src	= {
 			.copy	= z_erofs_meta_read,
 			.stop	= z_erofs_meta_stop,
+			.keep	= z_erofs_run_keep,
+			.recall	= z_erofs_run_recall,
 		},
-		.space	= EROFS_I(inode)->space,
+		.ei	= EROFS_I(inode),
+		.idx	= &view->idx,
 	};
 	struct z_erofs_extent zext;
 	struct erofs_fault fault;

@@ -11,13 +11,13 @@ MODEL_DEPS := $(MODEL_PURE) $(TOP)/disk.h $(TOP)/zindex.h $(TOP)/erofs_fs.h \
 	      $(wildcard *.h) models.mk Makefile
 MODEL_SRC := $(MODEL_LIB) $(MODEL_PURE)
 
-CHECKS += index_model:images/encoded dir_model:images/plain:images/encoded \
+CHECKS += run_model index_model:images/encoded dir_model:images/plain:images/encoded \
 	  replay:seeds:$(CURDIR)/finds
 MODEL_TARGETS := super inode dirblk chunk xattr index
 FUZZERS_ALL += $(MODEL_TARGETS)
 SEEDS += $(OUT)/seeds/.done
 
-$(OUT)/index_model $(OUT)/dir_model: $(OUT)/%: %.c $(MODEL_DEPS) | $(OUT)
+$(OUT)/index_model $(OUT)/dir_model $(OUT)/run_model: $(OUT)/%: %.c $(MODEL_DEPS) | $(OUT)
 	$(BUILD_CHECK) $< $(MODEL_SRC) -o $@
 
 $(OUT)/replay $(OUT)/mkseeds: $(OUT)/%: %.c $(MODEL_DEPS) | $(OUT)
