@@ -29,15 +29,15 @@ static void erofs_extent_hole(struct erofs_extent *ext, u64 la, u64 len)
 	};
 }
 
-/* The bytes of the primary device as they are: the metadata inode. */
-static int erofs_map_meta(struct inode *inode, u64 pos,
-			  struct erofs_extent *ext)
+/* The bytes of a device as they are: an internal inode. */
+static int erofs_map_raw(struct inode *inode, u64 pos,
+			 struct erofs_extent *ext)
 {
 	*ext = (struct erofs_extent) {
 		.kind	= EROFS_EXT_PLAIN,
 		.la	= pos,
 		.len	= i_size_read(inode) - pos,
-		.dev	= erofs_primary(EROFS_SB(inode->i_sb)),
+		.dev	= EROFS_I(inode)->raw,
 		.pa	= pos,
 	};
 	return 0;
@@ -150,8 +150,8 @@ static int erofs_map_layout(struct inode *inode, struct z_erofs_view *view,
 {
 	const struct erofs_inode *ei = EROFS_I(inode);
 
-	if (ei->is_meta)
-		return erofs_map_meta(inode, pos, ext);
+	if (ei->raw)
+		return erofs_map_raw(inode, pos, ext);
 	switch (ei->layout) {
 	case EROFS_LAYOUT_FLAT_PLAIN:
 	case EROFS_LAYOUT_FLAT_INLINE:
@@ -516,7 +516,7 @@ static int erofs_iomap_inline(struct iomap *iomap,
 		return PTR_ERR(addr);
 	iomap->type = IOMAP_INLINE;
 	iomap->addr = IOMAP_NULL_ADDR;
-	if (EROFS_I(ext->space)->is_meta)
+	if (EROFS_I(ext->space)->raw)
 		iomap->addr = erofs_primary(EROFS_SB(ext->space->i_sb))->base +
 			      at;
 	iomap->inline_data = addr;
@@ -637,7 +637,7 @@ static void erofs_tell_set(struct erofs_tell *tell,
 		tell->flags |= FIEMAP_EXTENT_DATA_INLINE;
 	tell->physical = ext->pa + skip;
 	/* bytes of the metabox or the packed inode have no address of their own */
-	if (space && !EROFS_I(space)->is_meta) {
+	if (space && !EROFS_I(space)->raw) {
 		tell->physical = 0;
 		tell->flags |= FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED;
 	} else {

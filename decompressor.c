@@ -249,6 +249,15 @@ void z_erofs_pool_init(struct z_erofs_pool *pool)
 }
 
 /**
+ * z_erofs_pool_shrink - free the workspaces that nobody uses just now
+ * @pool: the pool
+ */
+void z_erofs_pool_shrink(struct z_erofs_pool *pool)
+{
+	z_erofs_pool_drop(pool, ULONG_MAX);
+}
+
+/**
  * z_erofs_pool_destroy - free a mount's workspaces
  * @pool: the pool; nobody decodes any more
  */

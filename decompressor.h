@@ -85,6 +85,7 @@ struct z_erofs_ws {
 
 bool z_erofs_codec_present(unsigned int alg);
 void z_erofs_pool_init(struct z_erofs_pool *pool);
+void z_erofs_pool_shrink(struct z_erofs_pool *pool);
 void z_erofs_pool_destroy(struct z_erofs_pool *pool);
 struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool);
 struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,

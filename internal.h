@@ -113,6 +113,7 @@ struct erofs_dev_ops {
  * @wq: issues reads where the reader's stack could become too deep, or NULL
  * @dax_dev: direct access of @bdev's memory, or NULL
  * @dax_start: byte of @dax_dev at which @bdev begins
+ * @zcache: internal inode whose page cache keeps stored bytes, or NULL
  */
 struct erofs_dev {
 	const struct erofs_dev_ops *ops;
@@ -131,6 +132,7 @@ struct erofs_dev {
 	struct workqueue_struct *wq;
 	struct dax_device *dax_dev;
 	u64 dax_start;
+	struct inode *zcache;
 };
 
 /* ---- workspaces of the codecs: decompressor.c ---- */
@@ -254,7 +256,7 @@ static inline u64 erofs_blk(const struct erofs_sb_info *sbi, u64 blk)
  * struct erofs_inode - an inode; immutable once it is unlocked but for @said, @run
  * @nid: its number in the image
  * @layout: how the data is laid out
- * @is_meta: the internal inode of the primary device's bytes
+ * @raw: an internal inode: the device whose bytes it shows as they are
  * @dot_omitted: a directory that does not store "."
  * @hole: flat plain without an address: all zeroes
  * @start: flat layouts: first data byte in the unified space
@@ -271,7 +273,7 @@ static inline u64 erofs_blk(const struct erofs_sb_info *sbi, u64 blk)
 struct erofs_inode {
 	u64 nid;
 	enum erofs_layout layout;
-	bool is_meta;
+	struct erofs_dev *raw;
 	bool dot_omitted;
 	bool hole;
 	u64 start;
@@ -462,7 +464,8 @@ int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev);
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 
 /* meta.c */
-struct inode *erofs_meta_inode(struct super_block *sb, u64 span);
+struct inode *erofs_raw_inode(struct super_block *sb, struct erofs_dev *dev);
+struct inode *erofs_meta_inode(struct super_block *sb);
 void erofs_packed_init(struct inode *inode);
 void erofs_metabox_init(struct inode *inode);
 void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,

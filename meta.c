@@ -18,7 +18,7 @@
 
 /*
  * A file's pages are read while its invalidate_lock is held, and that reads
- * what others hold: the order is file, metabox, packed inode, primary device.
+ * what others hold: the order is file, metabox, packed inode, raw devices.
  */
 static struct lock_class_key erofs_meta_lock_key;
 static struct lock_class_key erofs_packed_lock_key;
@@ -45,26 +45,40 @@ void erofs_metabox_init(struct inode *inode)
 }
 
 /**
- * erofs_meta_inode - make the internal inode of the primary device
+ * erofs_raw_inode - make an internal inode that shows a device's bytes
  * @sb: the mount
- * @span: bytes of the device
+ * @dev: the device
  *
  * Return: the inode, or NULL when there is no memory.
  */
-struct inode *erofs_meta_inode(struct super_block *sb, u64 span)
+struct inode *erofs_raw_inode(struct super_block *sb, struct erofs_dev *dev)
 {
 	struct inode *inode = new_inode(sb);
 
 	if (!inode)
 		return NULL;
-	lockdep_set_class(&inode->i_mapping->invalidate_lock,
-			  &erofs_meta_lock_key);
 	set_nlink(inode, 1);
-	i_size_write(inode, span);
+	i_size_write(inode, dev->span);
 	inode->i_mapping->a_ops = &erofs_aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_KERNEL | __GFP_MOVABLE);
-	EROFS_I(inode)->is_meta = true;
+	EROFS_I(inode)->raw = dev;
 	EROFS_I(inode)->space = inode;
+	return inode;
+}
+
+/**
+ * erofs_meta_inode - make the metadata space of the primary device
+ * @sb: the mount
+ *
+ * Return: the inode, or NULL when there is no memory.
+ */
+struct inode *erofs_meta_inode(struct super_block *sb)
+{
+	struct inode *inode = erofs_raw_inode(sb, erofs_primary(EROFS_SB(sb)));
+
+	if (inode)
+		lockdep_set_class(&inode->i_mapping->invalidate_lock,
+				  &erofs_meta_lock_key);
 	return inode;
 }
 

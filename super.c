@@ -330,6 +330,7 @@ static void erofs_specials_put(struct erofs_sb_info *sbi)
 {
 	iput(sbi->packed);
 	iput(sbi->metabox);
+	z_erofs_cache_exit(sbi);
 	iput(sbi->meta);
 	sbi->packed = NULL;
 	sbi->metabox = NULL;
@@ -430,7 +431,7 @@ static int erofs_super_load(struct super_block *sb)
 	err = erofs_devices_open(sb);
 	if (err)
 		return err;
-	sbi->meta = erofs_meta_inode(sb, erofs_primary(sbi)->span);
+	sbi->meta = erofs_meta_inode(sb);
 	if (!sbi->meta)
 		return -ENOMEM;
 	err = erofs_super_read(sb);
@@ -440,6 +441,8 @@ static int erofs_super_load(struct super_block *sb)
 		err = erofs_super_compr_cfgs(sb);
 	if (!err)
 		err = erofs_devices_bind(sb);
+	if (!err)
+		err = z_erofs_cache_init(sb);
 	if (!err)
 		err = erofs_specials_load(sb);
 	if (!err)

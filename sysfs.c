@@ -8,7 +8,7 @@
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
 #include <linux/sysfs.h>
-#include "internal.h"
+#include "zdata.h"
 
 struct erofs_attr {
 	struct attribute attr;
@@ -58,7 +58,7 @@ static ssize_t sync_decompress_store(struct erofs_sb_info *sbi,
 				&sbi->sync_decompress);
 }
 
-/* bit 0: metadata of the primary device; other bits: of compressed data */
+/* bit 0: metadata of the primary device; bit 1: what is kept of encoded data */
 static ssize_t drop_caches_store(struct erofs_sb_info *sbi, const char *buf,
 				 size_t len)
 {
@@ -69,6 +69,8 @@ static ssize_t drop_caches_store(struct erofs_sb_info *sbi, const char *buf,
 		return -EINVAL;
 	if (what & 1)
 		invalidate_mapping_pages(sbi->meta->i_mapping, 0, -1);
+	if (what & 2)
+		z_erofs_cache_drop(sbi);
 	return ret;
 }
 

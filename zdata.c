@@ -54,6 +54,7 @@ enum {
  * @work: for a worker
  * @in_skip: first byte of the pcluster in @in
  * @in_order: order of each folio of @in
+ * @cached: @in is borrowed from the device's cache, and taken when decoding
  * @nr_in: folios in @in
  * @in: stored bytes, from a block's start to a block's end
  * @nr_segs: segments
@@ -72,6 +73,7 @@ struct z_erofs_pcl {
 	struct work_struct work;
 	u32 in_skip;
 	u32 in_order;
+	bool cached;
 	u32 nr_in;
 	struct folio **in;
 	u32 nr_segs;
@@ -86,7 +88,8 @@ static void z_erofs_pcl_free_inputs(struct z_erofs_pcl *pcl)
 	u32 i;
 
 	for (i = 0; i < pcl->nr_in; i++) {
-		pcl->in[i]->private = NULL;
+		if (!pcl->cached)
+			pcl->in[i]->private = NULL;
 		folio_put(pcl->in[i]);
 	}
 	kfree(pcl->in);
@@ -380,6 +383,9 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 	struct z_erofs_ws *ws;
 	int err = pcl->err;
 
+	if (!err && pcl->cached)
+		err = z_erofs_cache_take(&pcl->ext, &pcl->in, &pcl->nr_in,
+					 pcl->gfp);
 	if (!err && pcl->ext.coding != Z_EROFS_ENCODED) {
 		z_erofs_plain(pcl);
 	} else if (!err) {
@@ -475,6 +481,26 @@ static int z_erofs_fetch_meta(struct z_erofs_pcl *pcl)
 			       ext->plen);
 }
 
+/* Does the reader take less of it than all? */
+static bool z_erofs_pcl_partly(const struct z_erofs_pcl *pcl)
+{
+	u64 taken = 0;
+	u32 i;
+
+	for (i = 0; i < pcl->nr_segs; i++)
+		taken += pcl->segs[i].len;
+	return taken < pcl->ext.len;
+}
+
+static bool z_erofs_pcl_caches(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
+{
+	return z_erofs_pcl_partly(pcl) &&
+	       z_erofs_cache_wants(&pcl->ext,
+				   READ_ONCE(job->io.sbi->opts.cache),
+				   list_is_first(&pcl->node, &job->pcls),
+				   list_is_last(&pcl->node, &job->pcls));
+}
+
 /* Whole blocks, for a device reads no less; the last one may be cut. */
 static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 {
@@ -486,6 +512,12 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 
 	if (ext->space)
 		return z_erofs_fetch_meta(pcl);
+	if (z_erofs_pcl_caches(job, pcl)) {
+		pcl->cached = true;
+		pcl->in_skip = offset_in_page(ext->pa);
+		z_erofs_cache_start(ext);
+		return 0;
+	}
 	pos = round_down(ext->pa, bs);
 	end = min(round_up(ext->pa + ext->plen, bs), ext->dev->span);
 	pcl->in_skip = ext->pa - pos;

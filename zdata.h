@@ -45,6 +45,17 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 		    struct folio *folio, size_t off, size_t len, u64 skip);
 void z_erofs_job_submit(struct z_erofs_job *job, bool foreground);
 
+/* zcache.c */
+int z_erofs_cache_init(struct super_block *sb);
+void z_erofs_cache_exit(struct erofs_sb_info *sbi);
+void z_erofs_cache_drop(struct erofs_sb_info *sbi);
+bool z_erofs_cache_wants(const struct erofs_extent *ext,
+			 enum erofs_cache_strategy cache, bool first,
+			 bool last);
+void z_erofs_cache_start(const struct erofs_extent *ext);
+int z_erofs_cache_take(const struct erofs_extent *ext, struct folio ***pages,
+		       u32 *nr, gfp_t gfp);
+
 /* data.c */
 void erofs_folio_get_part(struct folio *folio);
 void erofs_folio_put_part(struct folio *folio, int err);

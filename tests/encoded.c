@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What only compressed files have: which stored bytes are kept and given back
+ * (cache_strategy=, drop_caches in sysfs), and who decodes (sync_decompress).
+ * What the kernel reads from the device is counted by the module's own trace
+ * events, in an instance of their own.
+ *
+ * A reader takes a part of an extent only when the rest is in the page cache.
+ * So whole files are read, and then single pages out of the middle of as many
+ * extents as it takes for none to be found decoded still are dropped and read.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "lib_mount.h"
+
+#define IMAGE		"lz4-64k"
+#define PAGE		4096ULL
+#define EXTENTS_MAX	64
+
+/* ---------------------------------------------------------------- tracing */
+
+static const char *trace_dir;
+
+static void trace_setup(void)
+{
+	static const char * const places[] = { "/sys/kernel/tracing",
+					       "/sys/kernel/debug/tracing" };
+	static char dir[128];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		snprintf(dir, sizeof(dir), "%s/instances/erofs-test-%d",
+			 places[i], getpid());
+		if (!mkdir(dir, 0700))
+			break;
+	}
+	if (i == ARRAY_SIZE(places))
+		tap_skip("no tracefs with instances: %m");
+	trace_dir = dir;
+}
+
+static void trace_set(const char *file, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", trace_dir, file);
+	NEED_OK(write_str(path, text), path);
+}
+
+static void trace_start(void)
+{
+	trace_set("trace", "");
+	trace_set("events/erofs/erofs_req_submit/enable", "1");
+}
+
+/* Device reads since trace_start() */
+static unsigned int trace_reads(void)
+{
+	char path[256], *text, *at;
+	unsigned int n = 0;
+
+	trace_set("events/erofs/erofs_req_submit/enable", "0");
+	snprintf(path, sizeof(path), "%s/trace", trace_dir);
+	text = slurp(path, NULL);
+	NEED(text, "%s: %m", path);
+	for (at = text; (at = strstr(at, "erofs_req_submit:")); at++)
+		n++;
+	free(text);
+	return n;
+}
+
+static void trace_end(void)
+{
+	rmdir(trace_dir);
+}
+
+/* ---------------------------------------------------- extents to read from */
+
+/* A large extent, by one page out of its middle */
+struct victim {
+	int fd;
+	off_t page;
+	char bytes[PAGE];
+};
+
+static struct victim victims[EXTENTS_MAX];
+static unsigned int nr_victims, want_victims;
+
+/* The page in the middle of a file's first large extent, or -1 */
+static off_t middle_page(int fd)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) +
+			  16 * sizeof(struct fiemap_extent)];
+	} u = { .map = { .fm_length = FIEMAP_MAX_OFFSET,
+			 .fm_extent_count = 16 } };
+	unsigned int i;
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &u.map), "FIEMAP: %m");
+	for (i = 0; i < u.map.fm_mapped_extents; i++) {
+		const struct fiemap_extent *e = &u.map.fm_extents[i];
+
+		if ((e->fe_flags & FIEMAP_EXTENT_ENCODED) &&
+		    e->fe_length >= 4 * PAGE)
+			return (e->fe_logical + e->fe_length / 2) / PAGE;
+	}
+	return -1;
+}
+
+static int add_victim(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	struct victim *v = &victims[nr_victims];
+	char *whole;
+
+	(void)ftw;
+	if (type != FTW_F || st->st_size < (off_t)(4 * PAGE))
+		return 0;
+	v->fd = open_need(path, O_RDONLY);
+	v->page = middle_page(v->fd);
+	if (v->page < 0) {
+		close(v->fd);
+		return 0;
+	}
+	/* in small folios, so that any page can go alone */
+	posix_fadvise(v->fd, 0, 0, POSIX_FADV_RANDOM);
+	whole = malloc(st->st_size);
+	NEED(whole && pread_full(v->fd, whole, st->st_size, 0) == st->st_size,
+	     "%s: %m", path);
+	memcpy(v->bytes, whole + v->page * PAGE, PAGE);
+	free(whole);
+	return ++nr_victims == want_victims;
+}
+
+/* More extents than can be found decoded still */
+static void victims_find(const char *mnt)
+{
+	want_victims = get_nprocs_conf() + 4;
+	NEED(want_victims <= EXTENTS_MAX, "%u extents", want_victims);
+	NEED(nftw(mnt, add_victim, 16, FTW_PHYS | FTW_MOUNT) == 1,
+	     "%u files with a large extent, not %u", nr_victims, want_victims);
+}
+
+static bool page_cached(const struct victim *v)
+{
+	unsigned char in = 0;
+	void *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, v->fd,
+			v->page * PAGE);
+
+	NEED(at != MAP_FAILED && !mincore(at, PAGE, &in), "mincore: %m");
+	munmap(at, PAGE);
+	return in & 1;
+}
+
+/* Drops the pages and reads them again; device reads that it took. */
+static unsigned int reread(void)
+{
+	char page[PAGE];
+	unsigned int i;
+
+	for (i = 0; i < nr_victims; i++) {
+		const struct victim *v = &victims[i];
+
+		posix_fadvise(v->fd, v->page * PAGE, PAGE,
+			      POSIX_FADV_DONTNEED);
+		NEED(!page_cached(v), "page %u does not go", i);
+	}
+	trace_start();
+	for (i = 0; i < nr_victims; i++) {
+		const struct victim *v = &victims[i];
+
+		CHECK(pread_full(v->fd, page, PAGE, v->page * PAGE) == PAGE &&
+		      !memcmp(page, v->bytes, PAGE), "page %u is wrong", i);
+	}
+	return trace_reads();
+}
+
+/* ------------------------------------------------------------------- sysfs */
+
+/* The attribute of the only mount there is */
+static const char *attr(const char *name)
+{
+	static char path[600];
+	struct dirent *de;
+	DIR *d = opendir("/sys/fs/erofs");
+
+	NEED(d, "/sys/fs/erofs: %m");
+	path[0] = '\0';
+	while ((de = readdir(d)))
+		if (de->d_name[0] != '.' && strcmp(de->d_name, "features"))
+			snprintf(path, sizeof(path), "/sys/fs/erofs/%s/%s",
+				 de->d_name, name);
+	closedir(d);
+	NEED(path[0], "no mount in /sys/fs/erofs");
+	return path;
+}
+
+/* ------------------------------------------------------------------- cases */
+
+struct strategy {
+	const char *name;
+	bool keeps;
+	enum via via;
+};
+
+static const char *mount_with(enum via via, const char *opts)
+{
+	const struct image *img = image_find(IMAGE);
+	const char *dir = new_dir("mnt");
+	struct source src;
+
+	image_source(img, via, &src);
+	src.opts = opts;
+	NEED_OK(mount_at(&src, dir), "mount");
+	return dir;
+}
+
+static void strategy(const void *arg)
+{
+	const struct strategy *s = arg;
+	char opts[64];
+	const char *mnt;
+	unsigned int first, again, dropped;
+
+	trace_setup();
+	snprintf(opts, sizeof(opts), "cache_strategy=%s", s->name);
+	mnt = mount_with(s->via, opts);
+	victims_find(mnt);
+	first = reread();
+	again = reread();
+	NEED_OK(write_str(attr("drop_caches"), "2"), "drop_caches");
+	dropped = reread();
+	tap_note("%u extents: %u device reads, %u again, %u when dropped", nr_victims,
+		 first, again, dropped);
+	CHECK(first >= nr_victims, "%u reads of %u extents", first, nr_victims);
+	if (s->keeps)
+		CHECK(!again, "%u reads of what should be kept", again);
+	else
+		CHECK(again >= nr_victims, "%u reads, but nothing should be kept",
+		      again);
+	CHECK(dropped >= nr_victims, "%u reads after drop_caches", dropped);
+	trace_end();
+}
+
+/* Whoever decodes, the bytes are the same, cold and from all modes in turn. */
+static void sync_decompress(const void *arg)
+{
+	static const char * const modes[] = { "0", "1", "2" };
+	const enum via via = *(const enum via *)arg;
+	const char *mnt = mount_with(via, NULL);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		NEED_OK(write_str(attr("sync_decompress"), modes[i]),
+			"sync_decompress");
+		drop_caches();
+		CHECK(tree_equals(mnt, data_path(image_find(IMAGE)->dump)),
+		      "sync_decompress=%s", modes[i]);
+	}
+}
+
+static const enum via via_path = VIA_PATH, via_loop = VIA_LOOP;
+
+#define STRATEGY(name_, keeps_, via_, label_)				\
+	{ .name = "cache_strategy=" name_ " by " label_, .fn = strategy,	\
+	  .arg = &(const struct strategy) { name_, keeps_, via_ } }
+
+static const struct tap_case cases[] = {
+	STRATEGY("disabled", false, VIA_PATH, "file"),
+	STRATEGY("readahead", true, VIA_PATH, "file"),
+	STRATEGY("readaround", true, VIA_PATH, "file"),
+	STRATEGY("disabled", false, VIA_LOOP, "block"),
+	STRATEGY("readahead", true, VIA_LOOP, "block"),
+	STRATEGY("readaround", true, VIA_LOOP, "block"),
+	{ "sync_decompress by file", sync_decompress, &via_path, 0 },
+	{ "sync_decompress by block", sync_decompress, &via_loop, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_run("encoded", cases, ARRAY_SIZE(cases), argc, argv);
+}
