@@ -2,9 +2,11 @@
 /*
  * The table of codecs, and each mount's pool of workspaces.
  *
- * A workspace is made on demand, at most one for each CPU, serves one task at a
- * time and goes back under memory pressure. It keeps what it decoded last, so
- * that readahead, whose windows end inside pclusters, decodes none twice.
+ * A workspace is made on demand, at most one for each CPU and two, serves one
+ * task at a time and goes back under memory pressure. It keeps what it decoded
+ * last, because windows of readahead end inside pclusters: whoever decodes the
+ * first part of one announces it, the next window waits for it where it may
+ * sleep, and finds it in the workspace, so that none is decoded twice.
  *
  * Locks: the pool's spinlock, innermost; the list of pools has a mutex, taken
  * before it.
@@ -57,18 +59,33 @@ static void z_erofs_ws_free(struct z_erofs_ws *ws)
 	kfree(ws);
 }
 
+/* The head was used last, so the tail's bytes are wanted least. */
+static struct z_erofs_ws *z_erofs_ws_oldest(struct z_erofs_pool *pool,
+					    bool kept)
+{
+	struct z_erofs_ws *ws;
+
+	list_for_each_entry_reverse(ws, &pool->idle, node)
+		if (kept || !ws->keep)
+			return ws;
+	return NULL;
+}
+
 static struct z_erofs_ws *z_erofs_ws_take(struct z_erofs_pool *pool, bool *more)
 {
-	struct z_erofs_ws *ws = NULL;
+	struct z_erofs_ws *ws;
 
 	spin_lock(&pool->lock);
-	/* the head was used last, so the tail's bytes are wanted least */
-	if (!list_empty(&pool->idle)) {
-		ws = list_last_entry(&pool->idle, struct z_erofs_ws, node);
-		list_del(&ws->node);
-	} else if (pool->nr < pool->max) {
+	ws = z_erofs_ws_oldest(pool, false);
+	if (!ws && pool->nr < pool->max) {
 		pool->nr++;
 		*more = true;
+	} else if (!ws) {
+		ws = z_erofs_ws_oldest(pool, true);
+	}
+	if (ws) {
+		list_del(&ws->node);
+		ws->keep = false;
 	}
 	spin_unlock(&pool->lock);
 	return ws;
@@ -147,6 +164,79 @@ void z_erofs_ws_put(struct z_erofs_pool *pool, struct z_erofs_ws *ws)
 	list_add(&ws->node, &pool->idle);
 	spin_unlock(&pool->lock);
 	wake_up(&pool->wait);
+}
+
+/* ---- what is coming ---- */
+
+/**
+ * z_erofs_pool_announce - say that a pcluster will be found decoded
+ * @pool: the mount's
+ * @coming: it, and what of it; in the caller's hands again after the retraction
+ *
+ * Whoever decodes it waits for nobody who waits for what was announced.
+ */
+void z_erofs_pool_announce(struct z_erofs_pool *pool,
+			   struct z_erofs_coming *coming)
+{
+	spin_lock(&pool->lock);
+	list_add(&coming->node, &pool->coming);
+	spin_unlock(&pool->lock);
+}
+
+/**
+ * z_erofs_pool_retract - say that it is there, or will not be
+ * @pool: the mount's
+ * @coming: what was announced
+ */
+void z_erofs_pool_retract(struct z_erofs_pool *pool,
+			  struct z_erofs_coming *coming)
+{
+	spin_lock(&pool->lock);
+	list_del(&coming->node);
+	spin_unlock(&pool->lock);
+	wake_up(&pool->wait);
+}
+
+/**
+ * z_erofs_pool_expects - was a pcluster announced?
+ * @pool: the mount's
+ * @key: the pcluster
+ * @need: how many decoded bytes are wanted
+ *
+ * Return: true if it was, and is not there yet.
+ */
+bool z_erofs_pool_expects(struct z_erofs_pool *pool,
+			  const struct z_erofs_key *key, size_t need)
+{
+	const struct z_erofs_coming *coming;
+	bool found = false;
+
+	spin_lock(&pool->lock);
+	list_for_each_entry(coming, &pool->coming, node)
+		if (coming->have >= need &&
+		    z_erofs_key_same(&coming->key, key)) {
+			found = true;
+			break;
+		}
+	spin_unlock(&pool->lock);
+	return found;
+}
+
+/**
+ * z_erofs_pool_wait - wait until nobody announces a pcluster any more
+ * @pool: the mount's
+ * @key: the pcluster
+ * @need: how many decoded bytes are wanted
+ *
+ * Context: sleeps; not for whoever has announced anything.
+ * Return: 0, or -EINTR after a fatal signal.
+ */
+int z_erofs_pool_wait(struct z_erofs_pool *pool, const struct z_erofs_key *key,
+		      size_t need)
+{
+	return wait_event_killable(pool->wait,
+				   !z_erofs_pool_expects(pool, key, need)) ?
+		       -EINTR : 0;
 }
 
 static int z_erofs_grow(u8 **buf, size_t *size, size_t want)
@@ -242,7 +332,8 @@ void z_erofs_pool_init(struct z_erofs_pool *pool)
 	spin_lock_init(&pool->lock);
 	init_waitqueue_head(&pool->wait);
 	INIT_LIST_HEAD(&pool->idle);
-	pool->max = num_online_cpus();
+	INIT_LIST_HEAD(&pool->coming);
+	pool->max = num_online_cpus() + 2;
 	mutex_lock(&z_erofs_pools_lock);
 	list_add(&pool->node, &z_erofs_pools);
 	mutex_unlock(&z_erofs_pools_lock);

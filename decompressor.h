@@ -62,6 +62,18 @@ struct z_erofs_key {
 };
 
 /**
+ * struct z_erofs_coming - a pcluster that will be found decoded
+ * @node: in the pool's list
+ * @key: the pcluster
+ * @have: how much of it will be decoded
+ */
+struct z_erofs_coming {
+	struct list_head node;
+	struct z_erofs_key key;
+	size_t have;
+};
+
+/**
  * struct z_erofs_ws - a workspace, used by one task at a time
  * @node: in the pool's list while idle
  * @state: of each codec, made on first use
@@ -71,6 +83,7 @@ struct z_erofs_key {
  * @out_size: bytes of @out
  * @key: what @out holds
  * @have: how much of it
+ * @keep: somebody is going to ask for it; others take it last
  */
 struct z_erofs_ws {
 	struct list_head node;
@@ -81,6 +94,7 @@ struct z_erofs_ws {
 	size_t out_size;
 	struct z_erofs_key key;
 	size_t have;
+	bool keep;
 };
 
 bool z_erofs_codec_present(unsigned int alg);
@@ -91,6 +105,14 @@ struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool);
 struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
 				   const struct z_erofs_key *key, size_t need);
 void z_erofs_ws_put(struct z_erofs_pool *pool, struct z_erofs_ws *ws);
+void z_erofs_pool_announce(struct z_erofs_pool *pool,
+			   struct z_erofs_coming *coming);
+void z_erofs_pool_retract(struct z_erofs_pool *pool,
+			  struct z_erofs_coming *coming);
+bool z_erofs_pool_expects(struct z_erofs_pool *pool,
+			  const struct z_erofs_key *key, size_t need);
+int z_erofs_pool_wait(struct z_erofs_pool *pool, const struct z_erofs_key *key,
+		      size_t need);
 u8 *z_erofs_ws_in(struct z_erofs_ws *ws, size_t size);
 int z_erofs_ws_decode(struct z_erofs_ws *ws, const struct erofs_sb_desc *desc,
 		      const struct z_erofs_key *key,

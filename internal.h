@@ -143,6 +143,7 @@ struct erofs_dev {
  * @lock: protects @idle and @nr
  * @wait: for a workspace to be given back
  * @idle: those not in use, the last used first
+ * @coming: pclusters that somebody decodes, and of which others want the rest
  * @nr: how many there are
  * @max: how many there may be; immutable
  */
@@ -151,6 +152,7 @@ struct z_erofs_pool {
 	spinlock_t lock;
 	wait_queue_head_t wait;
 	struct list_head idle;
+	struct list_head coming;
 	unsigned int nr;
 	unsigned int max;
 };

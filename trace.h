@@ -124,6 +124,36 @@ DEFINE_EVENT(erofs_req, erofs_req_submit,
 DEFINE_EVENT(erofs_req, erofs_req_end,
 	TP_PROTO(const struct erofs_req *req, int err), TP_ARGS(req, err));
 
+TRACE_EVENT(erofs_decode,
+	TP_PROTO(const struct inode *inode, const struct erofs_extent *ext,
+		 int err),
+	TP_ARGS(inode, ext, err),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(u64, nid)
+		__field(u64, la)
+		__field(u64, len)
+		__field(u64, pa)
+		__field(u64, plen)
+		__field(unsigned int, algorithm)
+		__field(int, err)
+	),
+	TP_fast_assign(
+		__entry->dev = inode->i_sb->s_dev;
+		__entry->nid = EROFS_I(inode)->nid;
+		__entry->la = ext->la;
+		__entry->len = ext->len;
+		__entry->pa = ext->pa;
+		__entry->plen = ext->plen;
+		__entry->algorithm = ext->algorithm;
+		__entry->err = err;
+	),
+	TP_printk("dev %d:%d nid %llu la %llu len %llu pa %llu plen %llu algorithm %u err %d",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->nid,
+		  __entry->la, __entry->len, __entry->pa, __entry->plen,
+		  __entry->algorithm, __entry->err)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -10,15 +10,24 @@
  *
  * A pcluster has one owner at a time: the planner, then its inputs, whose last
  * completion passes it on to the waiting reader or to a worker. It never joins
- * another reader's, and stored bytes never lie in a file's own folios.
+ * another reader's, and stored bytes never lie in a file's own folios. What
+ * another one is decoding already is waited for and copied from its workspace:
+ * followers wait, for those that they follow, who are none; see
+ * z_erofs_announce_last().
  *
  * No locks. A pcluster holds the mount's in-flight count until it is gone.
  */
 #include <linux/sched/signal.h>
 #include "zdata.h"
 #include "decompressor.h"
+#include "trace.h"
 
+/*
+ * Those who wait for another's pcluster have a queue of their own: in one, they
+ * could take all places and leave none to those for whom they wait.
+ */
 static struct workqueue_struct *z_erofs_wq;
+static struct workqueue_struct *z_erofs_follow_wq;
 
 /**
  * struct z_erofs_seg - where a part of the decoded bytes goes
@@ -55,6 +64,9 @@ enum {
  * @in_skip: first byte of the pcluster in @in
  * @in_order: order of each folio of @in
  * @cached: @in is borrowed from the device's cache, and taken when decoding
+ * @follows: somebody else decodes it; it is found there, not read
+ * @announced: @coming is in the pool's list
+ * @coming: tells the next window of it
  * @nr_in: folios in @in
  * @in: stored bytes, from a block's start to a block's end
  * @nr_segs: segments
@@ -74,6 +86,9 @@ struct z_erofs_pcl {
 	u32 in_skip;
 	u32 in_order;
 	bool cached;
+	bool follows;
+	bool announced;
+	struct z_erofs_coming coming;
 	u32 nr_in;
 	struct folio **in;
 	u32 nr_segs;
@@ -100,6 +115,8 @@ static void z_erofs_pcl_finish(struct z_erofs_pcl *pcl, int err)
 	struct erofs_sb_info *sbi = pcl->sbi;
 	u32 i;
 
+	if (pcl->announced)
+		z_erofs_pool_retract(&sbi->pool, &pcl->coming);
 	z_erofs_pcl_free_inputs(pcl);
 	for (i = 0; i < pcl->nr_segs; i++)
 		erofs_folio_put_part(pcl->segs[i].folio, err);
@@ -194,6 +211,15 @@ static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 	return true;
 }
 
+static bool z_erofs_is_coming(struct erofs_sb_info *sbi,
+			      const struct erofs_extent *ext)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(ext);
+
+	return ext->coding == Z_EROFS_ENCODED && ext->dev &&
+	       z_erofs_pool_expects(&sbi->pool, &key, ext->len);
+}
+
 /**
  * z_erofs_job_init - begin a read call's job
  * @job: the job
@@ -226,6 +252,7 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 		.folio = folio, .off = off, .len = len, .skip = skip,
 	};
 	struct z_erofs_pcl *pcl = NULL;
+	bool follows;
 	int err;
 
 	if (ext->coding == Z_EROFS_ENCODED &&
@@ -236,11 +263,14 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 	if (!list_empty(&job->pcls))
 		pcl = list_last_entry(&job->pcls, struct z_erofs_pcl, node);
 	if (!pcl || !z_erofs_same_extent(&pcl->ext, ext)) {
-		if (z_erofs_take_decoded(job->io.sbi, ext, &seg))
+		/* asked first: what has come since is found by the second */
+		follows = z_erofs_is_coming(job->io.sbi, ext);
+		if (!follows && z_erofs_take_decoded(job->io.sbi, ext, &seg))
 			return 0;
 		pcl = z_erofs_pcl_new(job, ext);
 		if (!pcl)
 			return -ENOMEM;
+		pcl->follows = follows;
 	}
 	err = z_erofs_pcl_attach(pcl, &seg);
 	if (!err) {
@@ -349,6 +379,18 @@ static int z_erofs_skip_padding(const struct z_erofs_pcl *pcl,
 	return 0;
 }
 
+static void z_erofs_segs_out(const struct z_erofs_pcl *pcl, const u8 *out)
+{
+	u32 i;
+
+	for (i = 0; i < pcl->nr_segs; i++) {
+		const struct z_erofs_seg *seg = &pcl->segs[i];
+
+		z_erofs_copy_out(out + seg->skip, seg->folio, seg->off,
+				 seg->len);
+	}
+}
+
 static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
 {
 	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
@@ -359,7 +401,6 @@ static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
 		.partial	= pcl->ext.partial,
 	};
 	int err;
-	u32 i;
 
 	if (IS_ERR(task.in))
 		return PTR_ERR(task.in);
@@ -368,12 +409,33 @@ static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
 		err = z_erofs_ws_decode(ws, &pcl->sbi->desc, &key, &task);
 	if (err)
 		return err;
-	for (i = 0; i < pcl->nr_segs; i++) {
-		const struct z_erofs_seg *seg = &pcl->segs[i];
+	ws->keep = pcl->announced;
+	z_erofs_segs_out(pcl, task.out);
+	return 0;
+}
 
-		z_erofs_copy_out(task.out + seg->skip, seg->folio, seg->off,
-				 seg->len);
+/*
+ * What another window decodes is taken from there. Returns 1 if it was; 0 if it
+ * is gone already or has failed, and so has to be read after all.
+ */
+static int z_erofs_follow(struct z_erofs_pcl *pcl)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
+	struct z_erofs_pool *pool = &pcl->sbi->pool;
+	struct z_erofs_ws *ws;
+	int err;
+
+	err = z_erofs_pool_wait(pool, &key, pcl->ext.len);
+	if (err)
+		return err;
+	ws = z_erofs_ws_find(pool, &key, pcl->ext.len);
+	if (ws) {
+		z_erofs_segs_out(pcl, ws->out);
+		z_erofs_ws_put(pool, ws);
+		return 1;
 	}
+	pcl->cached = true;
+	pcl->in_skip = offset_in_page(pcl->ext.pa);
 	return 0;
 }
 
@@ -383,6 +445,13 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 	struct z_erofs_ws *ws;
 	int err = pcl->err;
 
+	if (!err && pcl->follows) {
+		err = z_erofs_follow(pcl);
+		if (err > 0) {
+			z_erofs_pcl_finish(pcl, 0);
+			return;
+		}
+	}
 	if (!err && pcl->cached)
 		err = z_erofs_cache_take(&pcl->ext, &pcl->in, &pcl->nr_in,
 					 pcl->gfp);
@@ -393,6 +462,8 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 		err = PTR_ERR_OR_ZERO(ws);
 		if (!err) {
 			err = z_erofs_encoded(pcl, ws);
+			trace_erofs_decode(pcl->segs[0].folio->mapping->host,
+					   &pcl->ext, err);
 			z_erofs_ws_put(&sbi->pool, ws);
 		}
 	}
@@ -418,7 +489,7 @@ static void z_erofs_ready(struct z_erofs_pcl *pcl)
 		return;
 	}
 	INIT_WORK(&pcl->work, z_erofs_work);
-	queue_work(z_erofs_wq, &pcl->work);
+	queue_work(pcl->follows ? z_erofs_follow_wq : z_erofs_wq, &pcl->work);
 }
 
 /* any context */
@@ -501,6 +572,26 @@ static bool z_erofs_pcl_caches(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 				   list_is_last(&pcl->node, &job->pcls));
 }
 
+/*
+ * The window ends inside of its last pcluster, and whoever reads on will want
+ * the rest: it stays in the workspace, and need not be read again.
+ */
+static void z_erofs_announce_last(struct z_erofs_job *job)
+{
+	struct z_erofs_pcl *pcl;
+
+	if (list_empty(&job->pcls))
+		return;
+	pcl = list_last_entry(&job->pcls, struct z_erofs_pcl, node);
+	if (pcl->ext.coding != Z_EROFS_ENCODED || !pcl->ext.dev ||
+	    pcl->follows || pcl->segs[0].skip || !z_erofs_pcl_partly(pcl))
+		return;
+	pcl->coming.key = z_erofs_pcl_key(&pcl->ext);
+	pcl->coming.have = pcl->ext.len;
+	pcl->announced = true;
+	z_erofs_pool_announce(&job->io.sbi->pool, &pcl->coming);
+}
+
 /* Whole blocks, for a device reads no less; the last one may be cut. */
 static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 {
@@ -512,7 +603,9 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 
 	if (ext->space)
 		return z_erofs_fetch_meta(pcl);
-	if (z_erofs_pcl_caches(job, pcl)) {
+	if (pcl->follows)
+		return 0;
+	if (!pcl->announced && z_erofs_pcl_caches(job, pcl)) {
 		pcl->cached = true;
 		pcl->in_skip = offset_in_page(ext->pa);
 		z_erofs_cache_start(ext);
@@ -551,6 +644,19 @@ static void z_erofs_await(struct z_erofs_pcl *pcl)
 	z_erofs_decode(pcl);
 }
 
+/* Others may wait for what is announced, so followers come last. */
+static void z_erofs_job_await(struct z_erofs_job *job, bool followers)
+{
+	struct z_erofs_pcl *pcl, *next;
+
+	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
+		if (pcl->follows && !followers)
+			continue;
+		list_del(&pcl->node);
+		z_erofs_await(pcl);
+	}
+}
+
 /**
  * z_erofs_job_submit - read and decode what a job has planned
  * @job: the job; it is empty afterwards
@@ -564,6 +670,7 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	int err;
 
 	job->io.done = z_erofs_input_done;
+	z_erofs_announce_last(job);
 	list_for_each_entry(pcl, &job->pcls, node) {
 		atomic_set(&pcl->to, foreground ? Z_EROFS_TO_READER :
 						  Z_EROFS_TO_WORKER);
@@ -580,10 +687,16 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	}
 	if (!foreground)
 		return;
-	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
-		list_del(&pcl->node);
-		z_erofs_await(pcl);
-	}
+	z_erofs_job_await(job, false);
+	z_erofs_job_await(job, true);
+}
+
+static void z_erofs_queues_destroy(void)
+{
+	if (z_erofs_wq)
+		destroy_workqueue(z_erofs_wq);
+	if (z_erofs_follow_wq)
+		destroy_workqueue(z_erofs_follow_wq);
 }
 
 /**
@@ -593,17 +706,14 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
  */
 int z_erofs_init(void)
 {
-	int err;
+	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM;
 
-	z_erofs_wq = alloc_workqueue("erofs_decode",
-				     WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
-				     0);
-	if (!z_erofs_wq)
-		return -ENOMEM;
-	err = z_erofs_shrinker_init();
-	if (err)
-		destroy_workqueue(z_erofs_wq);
-	return err;
+	z_erofs_wq = alloc_workqueue("erofs_decode", flags, 0);
+	z_erofs_follow_wq = alloc_workqueue("erofs_follow", flags, 0);
+	if (z_erofs_wq && z_erofs_follow_wq && !z_erofs_shrinker_init())
+		return 0;
+	z_erofs_queues_destroy();
+	return -ENOMEM;
 }
 
 /**
@@ -612,5 +722,5 @@ int z_erofs_init(void)
 void z_erofs_exit(void)
 {
 	z_erofs_shrinker_exit();
-	destroy_workqueue(z_erofs_wq);
+	z_erofs_queues_destroy();
 }

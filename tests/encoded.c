@@ -31,6 +31,18 @@
 
 static const char *trace_dir;
 
+static const char *below(const char *dir, const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+/*
+ * Without names of tasks, which would be learned in the scheduler: turning that
+ * on patches code that runs on all CPUs, and emulated ones do not always bear it.
+ */
 static void trace_setup(void)
 {
 	static const char * const places[] = { "/sys/kernel/tracing",
@@ -41,6 +53,7 @@ static void trace_setup(void)
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		snprintf(dir, sizeof(dir), "%s/instances/erofs-test-%d",
 			 places[i], getpid());
+		write_str(below(places[i], "options/record-cmd"), "0");
 		if (!mkdir(dir, 0700))
 			break;
 	}
@@ -57,25 +70,38 @@ static void trace_set(const char *file, const char *text)
 	NEED_OK(write_str(path, text), path);
 }
 
-static void trace_start(void)
+static void trace_event(const char *event, const char *on)
 {
-	trace_set("trace", "");
-	trace_set("events/erofs/erofs_req_submit/enable", "1");
+	char file[128];
+
+	snprintf(file, sizeof(file), "events/erofs/%s/enable", event);
+	trace_set(file, on);
 }
 
-/* Device reads since trace_start() */
-static unsigned int trace_reads(void)
+static void trace_start(const char *event)
 {
-	char path[256], *text, *at;
-	unsigned int n = 0;
+	trace_set("trace", "");
+	trace_event(event, "1");
+}
 
-	trace_set("events/erofs/erofs_req_submit/enable", "0");
+/* What was traced since trace_start(), to be freed */
+static char *trace_stop(const char *event)
+{
+	char path[256], *text;
+
+	trace_event(event, "0");
 	snprintf(path, sizeof(path), "%s/trace", trace_dir);
 	text = slurp(path, NULL);
 	NEED(text, "%s: %m", path);
-	for (at = text; (at = strstr(at, "erofs_req_submit:")); at++)
+	return text;
+}
+
+static unsigned int count_lines(char *text, const char *mark)
+{
+	unsigned int n = 0;
+
+	for (; (text = strstr(text, mark)); text++)
 		n++;
-	free(text);
 	return n;
 }
 
@@ -166,7 +192,7 @@ static bool page_cached(const struct victim *v)
 /* Drops the pages and reads them again; device reads that it took. */
 static unsigned int reread(void)
 {
-	char page[PAGE];
+	char page[PAGE], *text;
 	unsigned int i;
 
 	for (i = 0; i < nr_victims; i++) {
@@ -176,14 +202,17 @@ static unsigned int reread(void)
 			      POSIX_FADV_DONTNEED);
 		NEED(!page_cached(v), "page %u does not go", i);
 	}
-	trace_start();
+	trace_start("erofs_req_submit");
 	for (i = 0; i < nr_victims; i++) {
 		const struct victim *v = &victims[i];
 
 		CHECK(pread_full(v->fd, page, PAGE, v->page * PAGE) == PAGE &&
 		      !memcmp(page, v->bytes, PAGE), "page %u is wrong", i);
 	}
-	return trace_reads();
+	text = trace_stop("erofs_req_submit");
+	i = count_lines(text, " erofs_req_submit: ");
+	free(text);
+	return i;
 }
 
 /* ------------------------------------------------------------------- sysfs */
@@ -253,6 +282,85 @@ static void strategy(const void *arg)
 	trace_end();
 }
 
+/* ---- a sequential read decodes each pcluster once ---- */
+
+static char longest[512];
+static off_t longest_size;
+
+static int keep_longest(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)ftw;
+	if (type == FTW_F && st->st_size > longest_size) {
+		longest_size = st->st_size;
+		snprintf(longest, sizeof(longest), "%s", path);
+	}
+	return 0;
+}
+
+/* Decoded pclusters in a trace; how many of them came twice in *again */
+static unsigned int count_decoded(char *text, unsigned int *again)
+{
+	static const char mark[] = " erofs_decode: ";
+	unsigned long long la[4096];
+	unsigned int n = 0, i;
+
+	*again = 0;
+	for (; (text = strstr(text, mark)); text++) {
+		const char *at = strstr(text, " la ");
+
+		NEED(at && n < ARRAY_SIZE(la) && sscanf(at, " la %llu", &la[n]),
+		     "trace: %.100s", text);
+		for (i = 0; i < n && la[i] != la[n]; i++)
+			;
+		if (i < n)
+			++*again;
+		else
+			n++;
+	}
+	return n;
+}
+
+struct once {
+	const char *image;
+	enum via via;
+	size_t piece;		/* bytes of each read */
+};
+
+static void decoded_once(const void *arg)
+{
+	const struct once *o = arg;
+	const struct image *img = image_find(o->image);
+	const char *dir = new_dir("mnt");
+	char *buf = malloc(o->piece), *text;
+	unsigned int decoded, again;
+	struct source src;
+	int fd;
+
+	trace_setup();
+	image_source(img, o->via, &src);
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
+	     "no file in %s", o->image);
+	fd = open_need(longest, O_RDONLY);
+	drop_caches();
+	NEED_OK(write_str(attr("drop_caches"), "3"), "drop_caches");
+	trace_start("erofs_decode");
+	NEED(buf, "memory");
+	while (read(fd, buf, o->piece) > 0)
+		;
+	text = trace_stop("erofs_decode");
+	decoded = count_decoded(text, &again);
+	free(text);
+	tap_note("%s, %lld bytes: %u pclusters, %u decoded again",
+		 longest + strlen(dir), (long long)longest_size, decoded, again);
+	CHECK(decoded > 1, "%u were decoded", decoded);
+	CHECK(!again, "%u were decoded twice", again);
+	close(fd);
+	free(buf);
+	trace_end();
+}
+
 /* Whoever decodes, the bytes are the same, cold and from all modes in turn. */
 static void sync_decompress(const void *arg)
 {
@@ -276,6 +384,11 @@ static const enum via via_path = VIA_PATH, via_loop = VIA_LOOP;
 	{ .name = "cache_strategy=" name_ " by " label_, .fn = strategy,	\
 	  .arg = &(const struct strategy) { name_, keeps_, via_ } }
 
+#define ONCE(image_, via_, piece_, label_)				\
+	{ .name = "decoded once: " image_ " by " label_,		\
+	  .fn = decoded_once,						\
+	  .arg = &(const struct once) { image_, via_, piece_ } }
+
 static const struct tap_case cases[] = {
 	STRATEGY("disabled", false, VIA_PATH, "file"),
 	STRATEGY("readahead", true, VIA_PATH, "file"),
@@ -283,6 +396,12 @@ static const struct tap_case cases[] = {
 	STRATEGY("disabled", false, VIA_LOOP, "block"),
 	STRATEGY("readahead", true, VIA_LOOP, "block"),
 	STRATEGY("readaround", true, VIA_LOOP, "block"),
+	ONCE("stream-lz4", VIA_PATH, 131072, "file, 128 KiB at a time"),
+	ONCE("stream-lz4", VIA_LOOP, 4096, "block, 4 KiB at a time"),
+	ONCE("stream-lz4-64k", VIA_PATH, 131072, "file, 128 KiB at a time"),
+	ONCE("stream-lz4-64k", VIA_LOOP, 4096, "block, 4 KiB at a time"),
+	ONCE("stream-zstd-64k", VIA_PATH, 9001, "file, 9001 bytes at a time"),
+	ONCE("stream-zstd-64k", VIA_LOOP, 131072, "block, 128 KiB at a time"),
 	{ "sync_decompress by file", sync_decompress, &via_path, 0 },
 	{ "sync_decompress by block", sync_decompress, &via_loop, 0 },
 };

@@ -74,6 +74,30 @@ for tree in small old narrow compact full xattr; do
 done
 real_tree
 
+# A long file of varying entropy, so that pclusters end anywhere, and a short one
+stream_tree() {
+	mkdir -p "$src/stream"
+	python3 - "$src/stream/stream" "$src/stream/short" <<-'PY'
+	import random, sys
+	r = random.Random(1)
+	words = [bytes(r.choices(range(97, 123), k=r.randint(2, 9)))
+	         for _ in range(3000)]
+	with open(sys.argv[1], 'wb') as f:
+	    while f.tell() < 6 << 20:
+	        n, kind = r.randint(1000, 90000), r.random()
+	        if kind < 0.15:
+	            f.write(r.randbytes(n))
+	        elif kind < 0.2:
+	            f.write(bytes(n))
+	        else:
+	            few = words[:r.choice((30, 300, 3000))]
+	            f.write(b' '.join(r.choices(few, k=n // 6)))
+	with open(sys.argv[2], 'wb') as f:
+	    f.write(b' '.join(r.choices(words, k=20000)))
+	PY
+}
+stream_tree
+
 # Three layers of one tree, each an image of its own in the rebuilt ones
 layers() {
 	local i
@@ -88,7 +112,7 @@ layers() {
 }
 layers
 
-for tree in small old full xattr real merged; do
+for tree in small old full xattr real stream merged; do
 	dump "$src/$tree" > "$out/$tree.dump"
 done
 
@@ -379,6 +403,9 @@ make lz4-1024 1024 small encoded -zlz4 -C8192
 make lz4-dirs 4096 small encoded -zlz4 --zD
 make zstd-48bit 4096 real encoded,new -zzstd -C65536 \
 	-E48bit,force-inode-extended
+make stream-lz4 4096 stream encoded -zlz4
+make stream-lz4-64k 4096 stream encoded -zlz4 -C65536
+make stream-zstd-64k 4096 stream encoded -zzstd -C65536
 make_old old-lz4 old ,encoded -zlz4 -Eztailpacking
 
 rm -f "$out"/layer*.img
