@@ -506,19 +506,23 @@ static void erofs_iomap_device(struct iomap *iomap,
 }
 
 static int erofs_iomap_inline(struct iomap *iomap,
-			      const struct erofs_extent *ext, u64 pos)
+			      const struct erofs_extent *ext, u64 pos,
+			      unsigned int flags)
 {
 	const u64 at = ext->pa + (pos - ext->la);
 	struct erofs_buf buf = {};
-	void *addr = erofs_buf_map(&buf, ext->space, at, iomap->length);
+	void *addr;
 
-	if (IS_ERR(addr))
-		return PTR_ERR(addr);
 	iomap->type = IOMAP_INLINE;
-	iomap->addr = IOMAP_NULL_ADDR;
 	if (EROFS_I(ext->space)->raw)
 		iomap->addr = erofs_primary(EROFS_SB(ext->space->i_sb))->base +
 			      at;
+	iomap->inline_data = NULL;
+	if (flags & IOMAP_REPORT)
+		return 0;
+	addr = erofs_buf_map(&buf, ext->space, at, iomap->length);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
 	iomap->inline_data = addr;
 	iomap->private = buf.folio;
 	return 0;
@@ -564,7 +568,7 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		iomap->type = IOMAP_HOLE;
 		return 0;
 	case EROFS_EXT_INLINE:
-		return erofs_iomap_inline(iomap, &ext, pos);
+		return erofs_iomap_inline(iomap, &ext, pos, flags);
 	case EROFS_EXT_PLAIN:
 		erofs_iomap_device(iomap, &ext, pos, flags);
 		return 0;
@@ -582,7 +586,7 @@ static int erofs_iomap_end(struct inode *inode, loff_t pos, loff_t length,
 		.addr	= iomap->inline_data,
 	};
 
-	if (iomap->type == IOMAP_INLINE)
+	if (iomap->type == IOMAP_INLINE && iomap->inline_data)
 		erofs_buf_put(&buf);
 	return written;
 }

@@ -466,10 +466,19 @@ int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev);
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 
 /* meta.c */
+
+/* inodes that are read while others are, the first of them before the next */
+enum erofs_lock_class {
+	EROFS_LOCK_METABOX,
+	EROFS_LOCK_PACKED,
+	EROFS_LOCK_STORED,
+	EROFS_LOCK_META,
+	EROFS_LOCK_CLASSES,
+};
+
 struct inode *erofs_raw_inode(struct super_block *sb, struct erofs_dev *dev);
 struct inode *erofs_meta_inode(struct super_block *sb);
-void erofs_packed_init(struct inode *inode);
-void erofs_metabox_init(struct inode *inode);
+void erofs_set_lock_class(struct inode *inode, enum erofs_lock_class class);
 void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len);
 void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos);

@@ -16,32 +16,26 @@
 /* and where the window before it is there too, up to this much at a time */
 #define EROFS_META_STREAM	(512U << 10)
 
-/*
+/**
+ * erofs_set_lock_class - say at what depth of reading an inode is read
+ * @inode: an internal or special inode, not used yet
+ * @class: which
+ *
  * A file's pages are read while its invalidate_lock is held, and that reads
- * what others hold: the order is file, metabox, packed inode, raw devices.
+ * what others hold, in the order of enum erofs_lock_class.
  */
-static struct lock_class_key erofs_meta_lock_key;
-static struct lock_class_key erofs_packed_lock_key;
-static struct lock_class_key erofs_metabox_lock_key;
-
-/**
- * erofs_packed_init - prepare the packed inode to be read through others
- * @inode: the inode, not used yet
- */
-void erofs_packed_init(struct inode *inode)
+void erofs_set_lock_class(struct inode *inode, enum erofs_lock_class class)
 {
-	lockdep_set_class(&inode->i_mapping->invalidate_lock,
-			  &erofs_packed_lock_key);
-}
+	static struct lock_class_key keys[EROFS_LOCK_CLASSES];
+	static const char * const names[EROFS_LOCK_CLASSES] = {
+		[EROFS_LOCK_METABOX]	= "erofs_metabox",
+		[EROFS_LOCK_PACKED]	= "erofs_packed",
+		[EROFS_LOCK_STORED]	= "erofs_stored",
+		[EROFS_LOCK_META]	= "erofs_meta",
+	};
 
-/**
- * erofs_metabox_init - prepare an inode to be a metadata space
- * @inode: the metabox inode, not used yet
- */
-void erofs_metabox_init(struct inode *inode)
-{
-	lockdep_set_class(&inode->i_mapping->invalidate_lock,
-			  &erofs_metabox_lock_key);
+	lockdep_set_class_and_name(&inode->i_mapping->invalidate_lock,
+				   &keys[class], names[class]);
 }
 
 /**
@@ -77,8 +71,7 @@ struct inode *erofs_meta_inode(struct super_block *sb)
 	struct inode *inode = erofs_raw_inode(sb, erofs_primary(EROFS_SB(sb)));
 
 	if (inode)
-		lockdep_set_class(&inode->i_mapping->invalidate_lock,
-				  &erofs_meta_lock_key);
+		erofs_set_lock_class(inode, EROFS_LOCK_META);
 	return inode;
 }
 

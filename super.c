@@ -299,12 +299,12 @@ static int erofs_specials_load(struct super_block *sb)
 		err = erofs_special_load(sb, sbi->desc.packed_nid, "packed",
 					 &sbi->packed);
 	if (sbi->packed)
-		erofs_packed_init(sbi->packed);
+		erofs_set_lock_class(sbi->packed, EROFS_LOCK_PACKED);
 	if (!err && erofs_sb_has(sbi, EROFS_FEATURE_INCOMPAT_METABOX))
 		err = erofs_special_load(sb, sbi->desc.metabox_nid, "metabox",
 					 &metabox);
 	if (metabox)
-		erofs_metabox_init(metabox);
+		erofs_set_lock_class(metabox, EROFS_LOCK_METABOX);
 	sbi->metabox = metabox;
 	return err;
 }

@@ -16,8 +16,6 @@
 #include "zdata.h"
 #include "decompressor.h"
 
-static struct lock_class_key z_erofs_cache_lock_key;
-
 /**
  * z_erofs_cache_init - prepare the caches of a mount
  * @sb: the mount, with its devices
@@ -36,8 +34,7 @@ int z_erofs_cache_init(struct super_block *sb)
 
 		if (!inode)
 			return -ENOMEM;
-		lockdep_set_class(&inode->i_mapping->invalidate_lock,
-				  &z_erofs_cache_lock_key);
+		erofs_set_lock_class(inode, EROFS_LOCK_STORED);
 		sbi->devs[i].zcache = inode;
 	}
 	return 0;
