@@ -7,16 +7,18 @@
  * does not hold is read direct and asynchronously, past that cache, so that
  * every byte is kept in memory once and several reads are in flight. Ranges
  * that are misaligned, and files that cannot do either, are read through the
- * cache, in the submitter's context.
+ * cache.
  *
  * A submitter may be in a page fault, with mmap_lock held, and whoever reads the
- * same file direct into user memory takes mmap_lock inside the file's own lock.
- * So a submitter only tries that lock (IOCB_NOWAIT); where it cannot have it, a
- * worker, which holds nothing, reads.
+ * same file into user memory takes mmap_lock inside the file's own lock: for a
+ * direct read, and on many filesystems (XFS, NFS, those of the kernel's own
+ * numbers) for any read. So a submitter only tries that lock (IOCB_NOWAIT); where
+ * it cannot have it, a worker, which holds nothing, reads.
  *
  * All reads run with the credentials of the file's opener. No locks.
  */
 #include <linux/cred.h>
+#include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/stat.h>
 #include "internal.h"
@@ -56,14 +58,20 @@ static size_t erofs_file_peek(struct erofs_req *req)
 	return ret > 0 ? ret : 0;
 }
 
-static int erofs_file_buffered(struct erofs_req *req, size_t from, size_t len)
+/* -EAGAIN: only for a task that may wait */
+static int erofs_file_buffered(struct erofs_req *req, size_t from, size_t len,
+			       bool may_wait)
 {
+	const struct erofs_dev *dev = req->dev;
+	int flags = may_wait || dev->no_locks ? 0 : IOCB_NOWAIT;
 	struct iov_iter iter;
 	ssize_t ret;
 
+	if (flags && len && !dev->can_peek)
+		return -EAGAIN;
 	for (; len; from += ret, len -= ret) {
 		erofs_file_iter(req, &iter, from, len);
-		ret = erofs_file_iocb(req->dev, req->pos + from, 0, &iter);
+		ret = erofs_file_iocb(req->dev, req->pos + from, flags, &iter);
 		if (ret < 0)
 			return ret;
 		/* the file ends before what it held at mount: it has shrunk */
@@ -120,7 +128,7 @@ static void erofs_file_again(struct work_struct *work)
 			      &iter);
 	/* a stack of filesystems may find out late that it cannot do this */
 	if (ret == -EINVAL || ret == -EOPNOTSUPP)
-		ret = erofs_file_buffered(req, req->from, req->expect) ?:
+		ret = erofs_file_buffered(req, req->from, req->expect, true) ?:
 		      req->expect;
 	erofs_file_end(req, ret);
 	memalloc_nofs_restore(nofs);
@@ -146,14 +154,14 @@ static void erofs_file_complete(struct kiocb *iocb, long ret)
 		erofs_file_end(req, ret);
 }
 
-static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len)
+static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len,
+			     bool may_wait)
 {
 	ssize_t ret;
 
 	req->from = from;
 	req->expect = len;
-	/* with a workqueue of its own this is a worker already */
-	if (!req->dev->wq && !req->dev->can_peek) {
+	if (!may_wait && !req->dev->can_peek) {
 		erofs_file_defer(req);
 		return;
 	}
@@ -161,8 +169,7 @@ static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len)
 	req->iocb = (struct kiocb) {
 		.ki_filp	= req->dev->file,
 		.ki_pos		= req->dev->base + req->pos + from,
-		.ki_flags	= IOCB_DIRECT |
-				  (req->dev->wq ? 0 : IOCB_NOWAIT),
+		.ki_flags	= IOCB_DIRECT | (may_wait ? 0 : IOCB_NOWAIT),
 		.ki_complete	= erofs_file_complete,
 	};
 	ret = vfs_iocb_iter_read(req->dev->file, &req->iocb, &req->iter);
@@ -170,7 +177,8 @@ static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len)
 		erofs_file_complete(&req->iocb, ret);
 }
 
-static void erofs_file_start(struct erofs_req *req)
+/* False if only a task that may wait can go on, from the start again. */
+static bool erofs_file_start(struct erofs_req *req, bool may_wait)
 {
 	size_t got = 0, tail;
 	int err;
@@ -178,45 +186,47 @@ static void erofs_file_start(struct erofs_req *req)
 	if (req->dev->can_peek && req->sbi->opts.io_mode == EROFS_IO_AUTO)
 		got = erofs_file_peek(req);
 	tail = erofs_file_undirect(req, got);
-	err = erofs_file_buffered(req, req->len - tail, tail);
+	err = erofs_file_buffered(req, req->len - tail, tail, may_wait);
+	if (err == -EAGAIN && !may_wait)
+		return false;
 	if (err || got + tail == req->len)
 		erofs_req_end(req, err);
 	else
-		erofs_file_queue(req, got, req->len - got - tail);
+		erofs_file_queue(req, got, req->len - got - tail, may_wait);
+	return true;
 }
 
 /*
  * The lower filesystem may allocate while the reader holds folios locked: it
  * must not come back here for memory.
  */
-static void erofs_file_read(struct erofs_req *req)
+static bool erofs_file_read(struct erofs_req *req, bool may_wait)
 {
 	const struct cred *old = override_creds(req->dev->file->f_cred);
 	unsigned int nofs = memalloc_nofs_save();
+	const bool started = erofs_file_start(req, may_wait);
 
-	erofs_file_start(req);
 	memalloc_nofs_restore(nofs);
 	revert_creds(old);
+	return started;
 }
 
 static void erofs_file_work(struct work_struct *work)
 {
 	struct erofs_req *req = container_of(work, struct erofs_req, work);
 
-	erofs_file_read(req);
+	erofs_file_read(req, true);
 	erofs_req_put(req);
 }
 
 static void erofs_file_submit(struct erofs_req *req)
 {
-	if (!req->dev->wq) {
-		erofs_file_read(req);
+	if (!req->dev->wq && erofs_file_read(req, false))
 		return;
-	}
 	/* the worker is a submitter of its own */
 	refcount_inc(&req->ref);
 	INIT_WORK(&req->work, erofs_file_work);
-	queue_work(req->dev->wq, &req->work);
+	queue_work(req->dev->wq ?: erofs_file_wq, &req->work);
 }
 
 const struct erofs_dev_ops erofs_file_ops = {
@@ -275,8 +285,10 @@ static void erofs_file_alignment(struct erofs_dev *dev)
  */
 int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev)
 {
+	const unsigned long magic = file_inode(dev->file)->i_sb->s_magic;
 	const fmode_t mode = dev->file->f_mode;
 
+	dev->no_locks = magic == TMPFS_MAGIC || magic == RAMFS_MAGIC;
 	dev->can_direct = mode & FMODE_CAN_ODIRECT;
 	dev->can_peek = mode & FMODE_NOWAIT;
 	if (dev->can_direct)

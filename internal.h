@@ -110,6 +110,7 @@ struct erofs_dev_ops {
  * @dio_mem_mask: the same for memory addresses
  * @can_direct: the file can do direct reads
  * @can_peek: the file can be asked for what its cache holds
+ * @no_locks: reading the file takes no lock that a reader could hold
  * @wq: issues reads where the reader's stack could become too deep, or NULL
  * @dax_dev: direct access of @bdev's memory, or NULL
  * @dax_start: byte of @dax_dev at which @bdev begins
@@ -129,6 +130,7 @@ struct erofs_dev {
 	u32 dio_mem_mask;
 	bool can_direct;
 	bool can_peek;
+	bool no_locks;
 	struct workqueue_struct *wq;
 	struct dax_device *dax_dev;
 	u64 dax_start;
