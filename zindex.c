@@ -730,8 +730,9 @@ static int z_extent_check(const struct z_erofs_index *idx,
 		return z_refuse(fault, -EUCLEAN,
 				"algorithm that the image does not have",
 				ext->alg, idx->p.algorithms);
-	if (!ext->partial && ext->la + ext->len < idx->p.isize &&
-	    ext->plen > ext->len)
+	/* the writers of legacy images gave a block to what is shorter than one */
+	if (!idx->p.legacy && !ext->partial &&
+	    ext->la + ext->len < idx->p.isize && ext->plen > ext->len)
 		return z_refuse(fault, -EUCLEAN,
 				"extent shorter than its pcluster", ext->len,
 				ext->plen);

@@ -61,6 +61,7 @@ enum z_erofs_index_kind {
  * @blkszbits: log2 of the block size
  * @algorithms: bitmap of the algorithms that the image may use
  * @big_pcluster: the image may have pclusters of several blocks
+ * @legacy: streams stand at the start of their blocks (LZ4_0PADDING is clear)
  */
 struct z_erofs_params {
 	bool compact;
@@ -69,6 +70,7 @@ struct z_erofs_params {
 	u32 blkszbits;
 	u32 algorithms;
 	bool big_pcluster;
+	bool legacy;
 };
 
 /**

@@ -124,6 +124,8 @@ static int z_erofs_view_init(const struct inode *inode,
 		.tail_pos	= ei->tail_pos,
 		.blkszbits	= sbi->desc.blkszbits,
 		.algorithms	= sbi->desc.algorithms,
+		.legacy		= !erofs_sb_has(sbi,
+				EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
 		.big_pcluster	= erofs_sb_has(sbi,
 					EROFS_FEATURE_INCOMPAT_COMPR_CFGS),
 	};

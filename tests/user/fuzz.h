@@ -29,6 +29,7 @@ void fuzz_index(const u8 *data, size_t size);
 #define FUZZ_INDEX_COMPACT	1
 #define FUZZ_INDEX_BIG		2
 #define FUZZ_INDEX_ENDLESS	4
+#define FUZZ_INDEX_LEGACY	8
 
 /*
  * fuzz_super() takes one byte, the log2 of the largest block that the reader can

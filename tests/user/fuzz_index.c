@@ -27,6 +27,7 @@ void fuzz_index(const u8 *data, size_t size)
 	c.p.blkszbits = 9 + data[0] % 8;
 	c.p.compact = data[1] & FUZZ_INDEX_COMPACT;
 	c.p.big_pcluster = data[1] & FUZZ_INDEX_BIG;
+	c.p.legacy = data[1] & FUZZ_INDEX_LEGACY;
 	c.p.algorithms = data[2] % 16;
 	c.p.tail_pos = get_le(data + 4, 2) * 4;
 	/* what erofs_disk_inode() and its callers let through */

@@ -423,6 +423,7 @@ static void damage_params(struct gen_file *f, struct rng *r)
 		break;
 	case 6:
 		f->p.big_pcluster ^= 1;
+		f->p.legacy = rng_percent(r, 50);
 		break;
 	default:
 		/* into a copy that ends there, so that the sanitizer knows */
@@ -586,6 +587,8 @@ static void visit_inode(struct image *img, const struct image_inode *ino,
 			.algorithms = img->sb.algorithms,
 			.big_pcluster = img->sb.incompat &
 					EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
+			.legacy = !(img->sb.incompat &
+				    EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
 		},
 		.r = &run->r,
 	};

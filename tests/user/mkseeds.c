@@ -44,6 +44,7 @@ static void put_index(const struct z_erofs_params *p, const u8 *bytes, size_t le
 	seed[0] = p->blkszbits - 9;
 	seed[1] = (p->compact ? FUZZ_INDEX_COMPACT : 0) |
 		  (p->big_pcluster ? FUZZ_INDEX_BIG : 0) |
+		  (p->legacy ? FUZZ_INDEX_LEGACY : 0) |
 		  (endless ? FUZZ_INDEX_ENDLESS : 0);
 	seed[2] = p->algorithms;
 	/* only where it is inside a block matters */
@@ -93,6 +94,8 @@ static void take_index(const struct image *img, const struct image_inode *ino)
 		.algorithms = img->sb.algorithms,
 		.big_pcluster = img->sb.incompat &
 				EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
+		.legacy = !(img->sb.incompat &
+			    EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
 	};
 	/* no index but a sorted one has more than 8 bytes for a block */
 	const u64 len = 64 + 8 * (p.isize >> p.blkszbits);

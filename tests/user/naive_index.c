@@ -93,7 +93,7 @@ void naive_judge(struct naive_extent *ext, const struct z_erofs_params *p)
 	if (e->coding == Z_EROFS_ENCODED) {
 		if (!(p->algorithms >> e->alg & 1))
 			bad |= NAIVE_EUCLEAN;
-		if (!e->partial && !at_end && e->plen > e->len)
+		if (!p->legacy && !e->partial && !at_end && e->plen > e->len)
 			bad |= NAIVE_EUCLEAN;
 	}
 	ext->answers = bad ? bad : NAIVE_FOUND;
