@@ -549,6 +549,10 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	u64 end;
 	int err;
 
+	/* a seek goes on for as long as there are extents, and asks nobody */
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
 	err = erofs_map_blocks(inode, pos, &ext);
 	if (err)
 		return err;

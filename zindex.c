@@ -48,6 +48,19 @@ static u64 z_round_up(u64 v, u64 align)
 /* how often a long loop asks whether it should stop */
 #define Z_STOP_INTERVAL		4096
 
+/*
+ * A metabox may repeat itself, and so have room for any number of records. No
+ * writer needs more than these: a run of so many lengths is a file of 128 GiB
+ * in extents of 4 KiB, and a tail of so many lclusters is one of 32 GiB. Deltas
+ * pass 2047 of these at a step, those of shorter extents perhaps only one.
+ */
+#define Z_RUN_MAX		(1ULL << 25)
+#define Z_TAIL_MAX		(1ULL << 23)
+#define Z_STEPS_MAX		(1U << 15)
+
+/* records of holes that one lookup tells of as one extent */
+#define Z_HOLES_MAX		4096
+
 /* ---- lcluster records: FORMAT.md sections 12 and 13 ---- */
 
 /**
@@ -306,7 +319,8 @@ static int z_find_head(const struct z_erofs_index *idx,
 {
 	const u64 off = pos & (z_lcluster_size(idx) - 1);
 	const u64 first = pos >> idx->lclusterbits;
-	const u64 reach = (EROFS_EXTENT_MAX_SIZE >> idx->lclusterbits) + 1;
+	const u64 reach = idx->advise & EROFS_ADVISE_FRAGMENT ? Z_TAIL_MAX :
+			  (EROFS_EXTENT_MAX_SIZE >> idx->lclusterbits) + 1;
 	u64 lcn = first;
 	u32 back, steps = 0;
 	int err;
@@ -318,12 +332,15 @@ static int z_find_head(const struct z_erofs_index *idx,
 			return z_refuse(fault, -EUCLEAN, "bad lookback", back,
 					lcn);
 		lcn -= back;
-		if (first - lcn > reach &&
-		    !(idx->advise & EROFS_ADVISE_FRAGMENT))
+		if (first - lcn > reach)
 			return z_refuse(fault, -EOPNOTSUPP,
 					"extent too long, lclusters",
 					first - lcn, reach);
-		if (!(++steps % Z_STOP_INTERVAL) && src->stop(src))
+		if (++steps > Z_STEPS_MAX)
+			return z_refuse(fault, -EUCLEAN,
+					"too many steps back to a head", lcn,
+					Z_STEPS_MAX);
+		if (!(steps % Z_STOP_INTERVAL) && src->stop(src))
 			return z_refuse(fault, -EINTR, "interrupted", 0, 0);
 		err = z_lcluster_read(idx, src, lcn, lc, fault);
 	}
@@ -775,6 +792,43 @@ int z_erofs_index_find(const struct z_erofs_index *idx,
 	return err ?: z_extent_check(idx, ext, pos, fault);
 }
 
+/**
+ * z_erofs_index_join - let a hole reach as far as holes follow it
+ * @idx: a decoded index
+ * @src: where it is read from
+ * @ext: a hole, as z_erofs_index_find() gave it
+ *
+ * Else whoever looks for data would pass small ones one by one. Only lengths
+ * without starts are looked at, and a bounded number of them; what cannot be
+ * read is left to whoever comes to it.
+ */
+void z_erofs_index_join(const struct z_erofs_index *idx,
+			struct z_erofs_source *src, struct z_erofs_extent *ext)
+{
+	u64 rec, last;
+	u8 raw[256];
+	u32 n, i;
+
+	if (idx->kind != Z_EROFS_EXTENTS || z_has_lstart(idx))
+		return;
+	rec = ext->la >> idx->lclusterbits;
+	/* the very last one is shorter, and may be a fragment */
+	last = rec + Z_HOLES_MAX < idx->nr ? rec + Z_HOLES_MAX : idx->nr - 1;
+	for (rec++; rec < last; rec += n) {
+		n = sizeof(raw) / idx->recsz;
+		n = last - rec < n ? last - rec : n;
+		if (src->copy(src, idx->records + rec * idx->recsz, raw,
+			      n * idx->recsz))
+			return;
+		for (i = 0; i < n; i++) {
+			if (z_le32(raw + i * idx->recsz) &
+			    EROFS_EXTENT_PLEN_MASK)
+				return;
+			ext->len += z_lcluster_size(idx);
+		}
+	}
+}
+
 /* ---- the map header: FORMAT.md section 11 ---- */
 
 static int z_init_extents(struct z_erofs_index *idx, struct z_erofs_source *src,
@@ -800,6 +854,9 @@ static int z_init_extents(struct z_erofs_index *idx, struct z_erofs_source *src,
 	idx->nr = ((idx->p.isize - 1) >> idx->lclusterbits) + 1;
 	if (idx->recsz != 4)
 		return 0;
+	if (idx->nr > Z_RUN_MAX)
+		return z_refuse(fault, -EOPNOTSUPP, "run of too many extents",
+				idx->nr, Z_RUN_MAX);
 	err = z_copy(src, idx->records, start, sizeof(start), fault);
 	idx->run_start = z_le64(start);
 	idx->records += sizeof(start);

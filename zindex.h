@@ -142,5 +142,7 @@ int z_erofs_index_find(const struct z_erofs_index *idx,
 		       struct z_erofs_source *src, u64 pos,
 		       struct z_erofs_cursor *cursor,
 		       struct z_erofs_extent *ext, struct erofs_fault *fault);
+void z_erofs_index_join(const struct z_erofs_index *idx,
+			struct z_erofs_source *src, struct z_erofs_extent *ext);
 
 #endif

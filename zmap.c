@@ -222,6 +222,8 @@ int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
 					 &view->cursor, &zext, &fault);
 	if (err)
 		return erofs_fail_fault(inode, err, &fault);
+	if (zext.coding == Z_EROFS_HOLE)
+		z_erofs_index_join(&view->idx, &meta.src, &zext);
 	ext->la = zext.la;
 	ext->len = zext.len;
 	switch (zext.coding) {
