@@ -808,7 +808,7 @@ int mount_file(const char *image, const char *target, const char *opts)
 /* --------------------------------------------------------- owners mapped */
 
 /* A namespace whose uid 0 is ours at shift; the process is not needed longer */
-static int make_userns(unsigned int shift)
+int make_userns(unsigned int shift)
 {
 	char path[64], map[64];
 	int go[2], ready[2], fd;
@@ -1063,9 +1063,9 @@ static bool parse_image(const char *line, struct image *img)
 	return true;
 }
 
-size_t images_load(struct image **rows)
+size_t table_load(const char *table, struct image **rows)
 {
-	FILE *f = fopen(data_path("images.txt"), "re");
+	FILE *f = fopen(data_path(table), "re");
 	struct image img;
 	char line[2048];
 	size_t nr = 0;
@@ -1082,6 +1082,11 @@ size_t images_load(struct image **rows)
 	if (f)
 		fclose(f);
 	return nr;
+}
+
+size_t images_load(struct image **rows)
+{
+	return table_load("images.txt", rows);
 }
 
 const struct image *image_find(const char *name)

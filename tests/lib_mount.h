@@ -187,6 +187,8 @@ int loop_open(const char *path, char *name, size_t size);
 /* Loop devices that are bound at this moment */
 int loop_count(void);
 
+/* A user namespace whose ids [0, 65536) are ours from shift on: its descriptor */
+int make_userns(unsigned int shift);
 /* Maps the ids [0, 65536) of a detached mount to [shift, shift + 65536) */
 void set_idmap(int mnt, unsigned int shift);
 
@@ -222,6 +224,8 @@ struct image {
 
 /* DATA/images.txt; number of rows, 0 when there is none */
 size_t images_load(struct image **rows);
+/* The same of another table: DATA/table */
+size_t table_load(const char *table, struct image **rows);
 /* The row of that name, from the table; ends the case when there is none */
 const struct image *image_find(const char *name);
 bool image_has(const struct image *img, const char *feature);

@@ -10,6 +10,7 @@
  *			a compact inode can hold
  *   mktree full DIR    small, and big files and directories
  *   mktree xattr DIR   extended attributes and ACLs; needs root
+ *   mktree codec DIR   data of every density, for the matrix of codecs
  *   mktree composefs DIR  files whose data overlayfs finds elsewhere
  *   mktree dev3 OUT BS CHUNK
  *		an image of three devices with adjacent sectors: OUT.img,
@@ -618,6 +619,221 @@ static void make_composefs(void)
 	put_default_time(".");
 }
 
+/* ------------------------------------------------------- data of all kinds */
+
+/*
+ * What codecs, clusters and the ways of storing tails tell apart: text, noise,
+ * runs, and mixtures of them finer and coarser than a pcluster. Times have full
+ * seconds, which inodes of every form can hold.
+ */
+struct mill {
+	uint64_t seed, nr;	/* as pattern_word(), but of all bits */
+};
+
+static uint64_t mill_word(struct mill *m)
+{
+	uint64_t x = (m->seed * 0x9e3779b97f4a7c15ULL) ^ ++m->nr;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+static void mill_noise(struct mill *m, unsigned char *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		p[i] = mill_word(m) >> 24;
+}
+
+/* Words of a small vocabulary, the short ones most often, with some numbers */
+static void mill_text(struct mill *m, unsigned char *p, size_t len)
+{
+	char word[32];
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		uint64_t w = mill_word(m), k = (w & 0xff) * (w >> 8 & 0xff) >> 7;
+
+		if (k % 16 == 5)
+			n = sprintf(word, "%llu\n",
+				    (unsigned long long)(w >> 20 & 0xffff));
+		else
+			n = sprintf(word, "%.*s%llx ", (int)(k % 7), "struct",
+				    (unsigned long long)k);
+		if (n > len - i)
+			n = len - i;
+		memcpy(p + i, word, n);
+	}
+}
+
+/* Runs of text, noise, zeros and one byte, of up to 40000 bytes each */
+static void mill_runs(struct mill *m, unsigned char *p, size_t len)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = mill_word(m) % 40000 + 1;
+		if (n > len - i)
+			n = len - i;
+		switch (mill_word(m) % 4) {
+		case 0:
+			mill_noise(m, p + i, n);
+			break;
+		case 1:
+			memset(p + i, 0, n);
+			break;
+		case 2:
+			memset(p + i, 'a' + mill_word(m) % 26, n);
+			break;
+		default:
+			mill_text(m, p + i, n);
+		}
+	}
+}
+
+/* A little text between noise: shrinks by a bit, but never not at all */
+static void mill_dense(struct mill *m, unsigned char *p, size_t len)
+{
+	size_t i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = i / 48 % 4 ? 144 : 48;
+		if (n > len - i)
+			n = len - i;
+		if (n == 48)
+			mill_text(m, p + i, n);
+		else
+			mill_noise(m, p + i, n);
+	}
+}
+
+typedef void (*mill_fn)(struct mill *m, unsigned char *p, size_t len);
+
+static void data_time(const char *path, unsigned int n)
+{
+	put_time(path, 1500000000 + n, 0);
+}
+
+static void data_bytes(const char *path, const void *p, size_t len)
+{
+	int fd = create(path, 0644);
+
+	if (write(fd, p, len) != (ssize_t)len)
+		err(1, "write %s", path);
+	close(fd);
+	data_time(path, len);
+}
+
+static unsigned char *data_new(mill_fn fn, uint64_t seed, size_t len)
+{
+	struct mill m = { .seed = seed };
+	unsigned char *p = calloc(1, len + 1);
+
+	if (!p)
+		errx(1, "no memory");
+	fn(&m, p, len);
+	return p;
+}
+
+static void data_file(const char *path, mill_fn fn, uint64_t seed, size_t len)
+{
+	unsigned char *p = data_new(fn, seed, len);
+
+	data_bytes(path, p, len);
+	free(p);
+}
+
+/* The same bytes again at other offsets, alone and between others */
+static void data_twice(const unsigned char *text)
+{
+	unsigned char *p = data_new(mill_noise, 21, 260000);
+
+	data_bytes("again", text + 100001, 300000);
+	memcpy(p + 777, text + 50000, 200000);
+	data_bytes("between", p, 260000);
+	data_bytes("copy", text + 4096, 65536);
+	free(p);
+}
+
+static void data_sparse(const unsigned char *text)
+{
+	int fd = create("sparse", 0644);
+
+	if (ftruncate(fd, 500000) || pwrite(fd, text, 70000, 0) != 70000 ||
+	    pwrite(fd, text, 5000, 300000) != 5000 ||
+	    pwrite(fd, text, 20000, 480000) != 20000)
+		err(1, "sparse");
+	close(fd);
+	data_time("sparse", 0);
+}
+
+/* Files that end around the borders of blocks, of pages and of pclusters */
+static void data_tails(void)
+{
+	static const unsigned int size[] = {
+		0, 1, 2, 511, 512, 513, 2048, 4095, 4096, 4097, 8191, 8193,
+		12345, 16383, 16384, 16385, 40000, 65535, 65536, 65537,
+	};
+	char path[64];
+	unsigned int i;
+
+	dir("tails", 0755);
+	for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+		snprintf(path, sizeof(path), "tails/%u", size[i]);
+		data_file(path, i % 3 ? mill_text : mill_dense, 100 + i, size[i]);
+	}
+	data_time("tails", 1);
+	dir("few", 0755);
+	for (i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "few/%u", i);
+		data_file(path, i % 4 ? mill_text : mill_noise, 200 + i,
+			  i * i * 2);
+	}
+	data_time("few", 2);
+}
+
+/* Directories of several blocks, and a target that takes most of one */
+static void data_names(void)
+{
+	char target[3001], path[300];
+	unsigned int i;
+
+	for (i = 0; i + 1 < sizeof(target); i++)
+		target[i] = i % 12 == 11 ? '/' : 'a' + i / 12 % 26;
+	target[i] = 0;
+	slink("link", target);
+	data_time("link", 3);
+	dir("names", 0755);
+	for (i = 0; i < 250; i++) {
+		snprintf(path, sizeof(path), "names/%u-%.*s", i * 7919 % 1000,
+			 (int)(i % 60), "a-name-of-many-words-that-come-again-"
+			 "and-again-in-each-one-of-them");
+		data_bytes(path, path, i % 3 ? 0 : strlen(path));
+	}
+	data_time("names", 4);
+}
+
+/* What is dense has to take more than one of the largest pclusters */
+static void make_codec(void)
+{
+	unsigned char *text = data_new(mill_text, 20, 600001);
+
+	data_bytes("text", text, 600001);
+	data_file("dense", mill_dense, 22, 1350000);
+	data_file("runs", mill_runs, 23, 600000);
+	data_file("noise", mill_noise, 24, 150003);
+	data_bytes("zeros", memset(data_new(mill_text, 25, 400000), 0, 400000),
+		   400000);
+	data_twice(text);
+	data_sparse(text);
+	free(text);
+	data_tails();
+	data_names();
+	data_time(".", 5);
+}
+
 /* ------------------------------------------------- three-device images */
 
 /*
@@ -945,7 +1161,7 @@ static void make_many(const char *out, unsigned int nr_devs)
 
 static void usage(void)
 {
-	errx(2, "usage: mktree small|old|narrow|compact|full|xattr|"
+	errx(2, "usage: mktree small|old|narrow|compact|full|xattr|codec|"
 	     "composefs DIR | "
 	     "dev3 OUT BS CHUNK | many OUT N");
 }
@@ -978,6 +1194,8 @@ int main(int argc, char **argv)
 		make_small(NAMES_OF_254 | IDS_OF_16_BITS);
 	else if (!strcmp(argv[1], "full"))
 		make_full();
+	else if (!strcmp(argv[1], "codec"))
+		make_codec();
 	else if (!strcmp(argv[1], "composefs"))
 		make_composefs();
 	else if (!strcmp(argv[1], "xattr"))
