@@ -9,7 +9,11 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,6 +30,7 @@ static const char * const files[] = {
 
 #define CHUNKS		48
 #define DATA_AT		0x20000		/* where the stores' data begin */
+#define NONE		UINT_MAX
 
 struct transport {
 	const char *name;
@@ -189,6 +194,115 @@ static void directly(const char *path, const char *file, unsigned int chunk,
 	close(fd);
 }
 
+/*
+ * Which device an extent is on, FIEMAP has no field for: the address is that on
+ * its own device, and no extent runs on from one to the next. In a flattened
+ * image there is one device, and each of the others has a range of it.
+ */
+static void by_fiemap(int fd, const char *file, unsigned int chunk, size_t size,
+		      bool flat)
+{
+	static struct {
+		struct fiemap map;
+		struct fiemap_extent extents[CHUNKS + 1];
+	} m;
+	uint64_t done = 0, dev_size = DATA_AT + (uint64_t)CHUNKS * chunk;
+	unsigned int i, k, dev, nr;
+
+	memset(&m, 0, sizeof(m));
+	m.map.fm_length = ~0ULL;
+	m.map.fm_extent_count = CHUNKS + 1;
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m.map), "FIEMAP %s: %m", file);
+	for (i = 0; i < m.map.fm_mapped_extents; i++) {
+		const struct fiemap_extent *e = &m.map.fm_extents[i];
+		unsigned int first = NONE;
+
+		NEED(e->fe_logical == done && e->fe_length,
+		     "%s: extent %u at %llu, not %llu", file, i,
+		     (unsigned long long)e->fe_logical,
+		     (unsigned long long)done);
+		for (; done < e->fe_logical + e->fe_length; done += chunk) {
+			uint64_t want;
+
+			k = done / chunk;
+			place(file, k, &dev, &nr);
+			if (first == NONE)
+				first = dev;
+			want = DATA_AT + (uint64_t)nr * chunk +
+			       (flat ? dev * dev_size : 0);
+			CHECK(first == dev, "%s: one extent on two devices",
+			      file);
+			NEED(e->fe_physical + done - e->fe_logical == want,
+			     "%s: chunk %u at %llu, not %llu of device %u",
+			     file, k, (unsigned long long)
+			     (e->fe_physical + done - e->fe_logical),
+			     (unsigned long long)want, dev);
+		}
+	}
+	CHECK(done == size, "%s: %llu bytes mapped", file,
+	      (unsigned long long)done);
+}
+
+/* ---------------------------------------------------------------- handles */
+
+struct handle {
+	unsigned int bytes;
+	int type;
+	unsigned char data[MAX_HANDLE_SZ];
+};
+
+static int open_handle(int mnt, struct handle *h)
+{
+	return open_by_handle_at(mnt, (struct file_handle *)h,
+				 O_RDONLY | O_CLOEXEC);
+}
+
+/* A file, or one of the errnos that a handle may give; no bytes of others */
+static void forge(int mnt, const struct handle *good)
+{
+	struct handle h;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < good->bytes * 8; i++) {
+		h = *good;
+		h.data[i / 8] ^= 1 << i % 8;
+		fd = open_handle(mnt, &h);
+		if (CHECK(fd >= 0 || errno == ESTALE || errno == EINVAL,
+			  "bit %u of a handle: %m", i) && fd >= 0)
+			close(fd);
+	}
+}
+
+/* By handle, with nothing in memory: the bytes of each device again */
+static void by_handle(const char *dir, unsigned int chunk, size_t size, char *buf)
+{
+	struct handle h[ARRAY_SIZE(files)];
+	int root = open_need(dir, O_RDONLY | O_DIRECTORY), id, fd;
+	char path[4096];
+	size_t i;
+
+	memset(h, 0, sizeof(h));
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		h[i].bytes = MAX_HANDLE_SZ;
+		NEED(!name_to_handle_at(AT_FDCWD, path,
+					(struct file_handle *)&h[i], &id, 0),
+		     "handle of %s: %m", files[i]);
+	}
+	drop_caches();
+	for (i = ARRAY_SIZE(files); i-- > 0; ) {
+		fd = open_handle(root, &h[i]);
+		NEED(fd >= 0, "%s by handle: %m", files[i]);
+		NEED(pread_full(fd, buf, size, 0) == (ssize_t)size, "read %s",
+		     files[i]);
+		check_bytes(files[i], chunk, buf, size, 0, "by handle");
+		close(fd);
+	}
+	forge(root, &h[0]);
+	close(root);
+}
+
 static void check_image(const char *name, const struct transport *t,
 			unsigned int nr)
 {
@@ -217,8 +331,10 @@ static void check_image(const char *name, const struct transport *t,
 		by_faults(fd, files[i], chunk, size);
 		by_pieces(fd, files[i], chunk, size, buf);
 		directly(path, files[i], chunk, size, buf);
+		by_fiemap(fd, files[i], chunk, size, false);
 		close(fd);
 	}
+	by_handle(dir, chunk, size, buf);
 	CHECK_ERR(do_umount(dir, 0), 0, "umount");
 }
 
@@ -228,6 +344,21 @@ static void run_transport(const void *arg)
 
 	for (i = 0; i < ARRAY_SIZE(images); i++)
 		check_image(images[i], arg, i);
+}
+
+static void flat_extents(const char *dir, unsigned int chunk)
+{
+	char path[4096];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		fd = open_need(path, O_RDONLY);
+		by_fiemap(fd, files[i], chunk, CHUNKS * chunk, true);
+		close(fd);
+	}
 }
 
 /* The same stores in one file: the sectors are apart, the map is the same */
@@ -255,6 +386,7 @@ static void flattened(const void *arg)
 			image_source(img, one[k].primary, &src);
 			NEED_OK(mount_at(&src, dir), name);
 			tree_equals(dir, data_path(img->dump));
+			flat_extents(dir, atoi(strrchr(images[i], '-') + 1));
 			CHECK_ERR(do_umount(dir, 0), 0, "umount");
 		}
 	}

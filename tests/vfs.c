@@ -1347,13 +1347,13 @@ static void get_handle(const char *path, struct handle *h)
 	NEED(!name_to_handle(path, h), "handle of %s: %m", path);
 }
 
-static void handles(const void *arg)
+static void handles_of(const char *image, enum via via, const char *at)
 {
 	static const char * const paths[] = {
 		".", "exact", "sizes/513", "links/hard-b", "dirs/deep/a/b/c",
 		"dirs/deep/a/b/c/file", "special/fifo", "names/n",
 	};
-	const char *dir = mount_image("default-512", via_of(arg), "mnt");
+	const char *dir = mount_image(image, via, at);
 	struct handle h[ARRAY_SIZE(paths)];
 	struct stat st[ARRAY_SIZE(paths)];
 	int root = open_need(dir, O_RDONLY | O_DIRECTORY);
@@ -1382,6 +1382,37 @@ static void handles(const void *arg)
 		      paths[i]);
 		close(fd);
 	}
+}
+
+static void handles(const void *arg)
+{
+	handles_of("default-512", via_of(arg), "mnt1");
+	/* Here the nids have their highest bit set */
+	handles_of("metabox-extended", via_of(arg), "mnt2");
+}
+
+/* The highest bit of such a nid goes where 32-bit programs see it, too */
+static void metabox_numbers(const void *arg)
+{
+	const char *dir = mount_image("metabox-extended", via_of(arg), "mnt");
+	unsigned int i, in_metabox = 0;
+
+	for (i = 0; i < ARRAY_SIZE(some_paths); i++) {
+		uint64_t nid, want;
+		struct handle h;
+		struct stat st;
+
+		get_handle(below(dir, some_paths[i]), &h);
+		nid = le(h.data, 8);
+		in_metabox += nid >> 63;
+		want = ((nid << 1) & ~0xffffffffULL) | (nid & 0x7fffffff) |
+		       nid >> 63 << 31;
+		NEED(!lstat(below(dir, some_paths[i]), &st), "%m");
+		CHECK(st.st_ino == want, "%s: inode number %llx of nid %llx",
+		      some_paths[i], (unsigned long long)st.st_ino,
+		      (unsigned long long)nid);
+	}
+	CHECK(in_metabox == i, "%u of %u are in the metabox", in_metabox, i);
 }
 
 static void handle_contents(const void *arg)
@@ -1461,6 +1492,138 @@ static void handles_forged(const void *arg)
 	CHECK(open_handle(root, &h, O_PATH) < 0,
 	      "all ones is a file");
 	tree_equals(dir, data_path(image_find("default-4096")->dump));
+}
+
+/*
+ * An image with inodes behind 128 GiB, whose nids have more than 32 bits. It is
+ * sparse, and too large to be among the others: it is written here, byte by byte
+ * from the description of the format.
+ */
+#define FAR_NEAR	48ULL		/* nid of a file at the start */
+#define FAR_FILE	((1ULL << 32) + FAR_NEAR)
+#define FAR_DIR		((1ULL << 33) + 50)
+#define FAR_SIZE	1000		/* bytes of each file, all inline */
+
+static void put(unsigned char *p, uint64_t v, unsigned int bytes)
+{
+	for (; bytes--; v >>= 8)
+		*p++ = v;
+}
+
+/* An extended inode with everything inline, at its nid */
+static void far_inode(int fd, uint64_t nid, mode_t mode, const void *data,
+		      unsigned int len)
+{
+	unsigned char inode[64 + 2048] = { 0 };
+
+	put(inode, 1 | 2 << 1, 2);
+	put(inode + 4, mode, 2);
+	put(inode + 8, len, 8);
+	put(inode + 16, 0xffffffff, 4);
+	put(inode + 44, S_ISDIR(mode) ? 2 : 1, 4);
+	memcpy(inode + 64, data, len);
+	NEED(pwrite(fd, inode, 64 + len, nid * 32) == (ssize_t)(64 + len),
+	     "pwrite: %m");
+}
+
+struct far_entry {
+	const char *name;
+	uint64_t nid;
+	unsigned int type;
+};
+
+static void far_dir(int fd, uint64_t nid, const struct far_entry *e,
+		    unsigned int nr)
+{
+	unsigned char block[512] = { 0 };
+	unsigned int i, at = 12 * nr;
+
+	for (i = 0; i < nr; i++) {
+		put(block + 12 * i, e[i].nid, 8);
+		put(block + 12 * i + 8, at, 2);
+		block[12 * i + 10] = e[i].type;
+		memcpy(block + at, e[i].name, strlen(e[i].name));
+		at += strlen(e[i].name);
+	}
+	far_inode(fd, nid, S_IFDIR | 0755, block, at);
+}
+
+static const char *far_image(void)
+{
+	const struct far_entry root[] = {
+		{ ".", 36, 2 }, { "..", 36, 2 }, { "dir", FAR_DIR, 2 },
+		{ "far", FAR_FILE, 1 }, { "near", FAR_NEAR, 1 },
+	}, dir[] = {
+		{ ".", FAR_DIR, 2 }, { "..", 36, 2 }, { "far", FAR_FILE, 1 },
+	};
+	const char *path = tmp_path("far.img");
+	unsigned char sb[128] = { 0 }, data[FAR_SIZE];
+	int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+	NEED(fd >= 0 && !ftruncate(fd, (FAR_DIR * 32 | 0xfffff) + 1),
+	     "%s: %m", path);
+	put(sb, EROFS_STATFS_TYPE, 4);
+	sb[12] = 12;
+	put(sb + 14, 36, 2);
+	put(sb + 16, 4, 8);
+	put(sb + 36, FAR_DIR * 32 / 4096 + 1, 4);
+	NEED(pwrite(fd, sb, sizeof(sb), 1024) == sizeof(sb), "pwrite: %m");
+	far_dir(fd, 36, root, ARRAY_SIZE(root));
+	far_dir(fd, FAR_DIR, dir, ARRAY_SIZE(dir));
+	pattern_fill(data, sizeof(data), 40, 0);
+	far_inode(fd, FAR_NEAR, S_IFREG | 0644, data, sizeof(data));
+	pattern_fill(data, sizeof(data), 41, 0);
+	far_inode(fd, FAR_FILE, S_IFREG | 0644, data, sizeof(data));
+	close(fd);
+	return path;
+}
+
+/* Nothing anywhere takes half of the number for the whole */
+static void handles_far(const void *arg)
+{
+	struct source src = { .path = far_image(), .via = via_of(arg) };
+	const char *dir = new_dir("mnt");
+	struct handle far, sub;
+	struct stat st, near;
+	char link[64];
+	int root, fd;
+
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED(!stat(below(dir, "far"), &st) && !stat(below(dir, "near"), &near),
+	     "%m");
+	CHECK(st.st_ino == FAR_FILE && near.st_ino == FAR_NEAR,
+	      "inode numbers %llx and %llx", (unsigned long long)st.st_ino,
+	      (unsigned long long)near.st_ino);
+	file_is_pattern(below(dir, "near"), 40, FAR_SIZE);
+	file_is_pattern(below(dir, "dir/far"), 41, FAR_SIZE);
+	get_handle(below(dir, "far"), &far);
+	get_handle(below(dir, "dir"), &sub);
+	root = open_need(dir, O_RDONLY | O_DIRECTORY);
+	drop_caches();
+	fd = open_handle(root, &far, O_RDONLY);
+	NEED(fd >= 0, "by handle: %m");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	file_is_pattern(link, 41, FAR_SIZE);
+	close(fd);
+	fd = open_handle(root, &sub, O_RDONLY | O_DIRECTORY);
+	NEED(fd >= 0 && !fstat(fd, &st), "directory by handle: %m");
+	CHECK(st.st_ino == FAR_DIR, "directory %llx",
+	      (unsigned long long)st.st_ino);
+	NEED(!fstatat(fd, "..", &st, 0), "..: %m");
+	CHECK(st.st_ino == 36, "its parent is %llx",
+	      (unsigned long long)st.st_ino);
+	close(fd);
+	/* The lower half alone is the nid of another file */
+	put(far.data + 4, 0, 4);
+	fd = open_handle(root, &far, O_RDONLY);
+	NEED(fd >= 0, "by the handle of another: %m");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	file_is_pattern(link, 40, FAR_SIZE);
+	close(fd);
+	/* And one that is nowhere */
+	put(far.data + 4, 0x7fffffff, 4);
+	CHECK(open_handle(root, &far, O_RDONLY) < 0 && errno == ESTALE,
+	      "a handle far outside: %m");
 }
 
 /* ----------------------------------------------------------- label, sysfs */
@@ -1836,8 +1999,10 @@ static const struct tap_case cases[] = {
 	ON_BOTH(seek_flat),
 	ON_BOTH(fibmap),
 	ON_BOTH(handles),
+	ON_BOTH(metabox_numbers),
 	ON_BOTH(handle_contents),
 	ON_BOTH(handles_forged),
+	ON_BOTH(handles_far),
 	ON_BOTH(label),
 	ON_BOTH(sysfs),
 	TAP_CASE(sysfs_io_mode),
