@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # NFS over loopback, for the tests that need one: exports a folder read-only and
-# mounts it, without leaving anything behind at the end. Version 3, because a
-# version 4 server makes its clients wait for a grace period first.
+# mounts it, without leaving anything behind at the end. Version 3 if not said
+# otherwise. With version 4, the folder is the root of what the server shows.
 #
-#	nfs.sh up EXPORT MOUNTPOINT	0, 1 for a failure, 4 when it cannot be had
+#	nfs.sh up EXPORT MOUNTPOINT [3|4]  0, 1 for a failure, 4 when it cannot be had
 #	nfs.sh down MOUNTPOINT
 #
 # Only one at a time. Whatever is said goes to stdout as KTAP diagnostics.
@@ -14,7 +14,7 @@ exec > >(sed 's/^/# nfs: /') 2>&1
 
 port=20048
 clients=127.0.0.1
-options=ro,no_root_squash,no_subtree_check,insecure,fsid=77
+options=ro,no_root_squash,no_subtree_check,insecure
 
 need() {
 	local prog
@@ -26,10 +26,25 @@ need() {
 # pids FILE: of the daemons that up has started
 state=/run/erofs-test-nfs
 
+serve() {
+	exportfs -o "$options,fsid=$2" "$clients:$1" || return
+	if [ "$3" = 3 ]; then
+		rpc.nfsd -N 4 -V 3 --no-udp 2 || return
+		rpc.mountd -F -p $port -N 4 -V 3 &
+	else
+		rpc.nfsd -N 3 -V 4 --no-udp 2 || return
+		rpc.mountd -F -p $port -N 3 -V 4 &
+	fi
+	echo $! > $state/mountd
+	# No client has anything to reclaim, so nobody need wait for it
+	[ "$3" = 3 ] || echo Y > /proc/fs/nfsd/v4_end_grace
+}
+
 up() {
-	local export=$1 mountpoint=$2 i
+	local export=$1 mountpoint=$2 vers=${3:-3} i from opts
 	need rpcbind rpc.nfsd rpc.mountd exportfs mount.nfs
-	modprobe -a -q nfsd nfs nfsv3 || { echo "no nfsd or nfs in this kernel"; exit 4; }
+	modprobe -a -q nfsd nfs "nfsv$vers" ||
+		{ echo "no nfsd or nfs $vers in this kernel"; exit 4; }
 	mkdir -p /var/lib/nfs /run/rpcbind /proc/fs/nfsd $state
 	touch /var/lib/nfs/etab /var/lib/nfs/rmtab
 	mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd || return 1
@@ -38,13 +53,18 @@ up() {
 		(exec 3<> /dev/tcp/127.0.0.1/111) 2>/dev/null && break
 		sleep 0.1
 	done
-	exportfs -o $options "$clients:$export" || return 1
-	rpc.nfsd -N 4 -V 3 --no-udp 2 || return 1
-	rpc.mountd -F -p $port -N 4 -V 3 & echo $! > $state/mountd
+	opts=ro,vers=$vers,proto=tcp,port=2049,soft,timeo=50,retry=0
+	if [ "$vers" = 3 ]; then
+		serve "$export" 77 3 || return 1
+		from=$export
+		opts=$opts,mountproto=tcp,mountport=$port,nolock
+	else
+		serve "$export" 0 4 || return 1
+		from=/
+	fi
 	for ((i = 0; i < 10; i++)); do
-		mount -t nfs -o "ro,vers=3,proto=tcp,port=2049,mountproto=tcp,mountport=$port,nolock,soft,timeo=50,retry=0" \
-			"$clients:$export" "$mountpoint" > $state/log 2>&1 &&
-			return
+		mount -t nfs -o "$opts" "$clients:$from" "$mountpoint" \
+			> $state/log 2>&1 && return
 		sleep 0.3
 	done
 	cat $state/log
@@ -67,11 +87,11 @@ down() {
 
 case ${1:-} in
 up)
-	up "$2" "$3" && exit
+	up "$2" "$3" "${4:-3}" && exit
 	rc=$?
 	down ""
 	exit $rc
 	;;
 down) down "$2" ;;
-*) echo "usage: nfs.sh up EXPORT MOUNTPOINT | down MOUNTPOINT"; exit 2 ;;
+*) echo "usage: nfs.sh up EXPORT MOUNTPOINT [3|4] | down MOUNTPOINT"; exit 2 ;;
 esac
