@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/memfd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -999,6 +1001,201 @@ static void shared_block(const void *arg)
 	close(hold);
 }
 
+/* Hands a descriptor from one process to another */
+static void send_fd(int sock, int fd)
+{
+	char room[CMSG_SPACE(sizeof(fd))] = { 0 }, byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = room, .msg_controllen = sizeof(room),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	NEED(sendmsg(sock, &msg, 0) == 1, "sendmsg: %m");
+}
+
+static int receive_fd(int sock)
+{
+	char room[CMSG_SPACE(sizeof(int))] = { 0 }, byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = room, .msg_controllen = sizeof(room),
+	};
+	int fd;
+
+	NEED(recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg),
+	     "no descriptor from the other process");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/* Runs fn in a process of its own; the descriptor that it gives */
+static int in_process(int (*fn)(int arg), int arg)
+{
+	int pair[2], status, fd;
+	pid_t pid;
+
+	NEED(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "%m");
+	pid = fork();
+	if (!pid) {
+		send_fd(pair[0], fn(arg));
+		_exit(0);
+	}
+	close(pair[0]);
+	fd = receive_fd(pair[1]);
+	NEED(waitpid(pid, &status, 0) == pid && !status, "status %x", status);
+	close(pair[1]);
+	return fd;
+}
+
+/* A context that belongs to a user namespace, as container runtimes pass them */
+static int context_of(int userns)
+{
+	NEED(!setns(userns, CLONE_NEWUSER) && !unshare(CLONE_NEWNS), "%m");
+	return fs_open("erofs");
+}
+
+/*
+ * Its mount, made by us; or -errno. Newer kernels refuse that for every type that
+ * a namespace may not mount by itself, and say so.
+ */
+static int mount_for(int userns, const char *path, dev_t *dev)
+{
+	int fs = in_process(context_of, userns), mnt, err;
+	struct stat st;
+
+	NEED_OK(cfg_str(fs, "source", path), "source");
+	err = cfg_create(fs);
+	if (err < 0) {
+		fs_log(fs, last_log, sizeof(last_log));
+		CHECK(last_log[0], "nothing in the log");
+		close(fs);
+		return err;
+	}
+	mnt = fs_mount(fs, 0);
+	NEED_OK(mnt, "fsmount");
+	close(fs);
+	NEED(!fstat(mnt, &st), "%m");
+	*dev = st.st_dev;
+	return mnt;
+}
+
+/*
+ * A user namespace has a superblock of its own, where the image's owners are
+ * those of the namespace; all mounts for one namespace share it.
+ */
+static void shared_by_userns(const void *arg)
+{
+	const char *a = new_dir("a"), *path = tmp_path("shared.img");
+	int ns1, ns2, m1, m2, m3;
+	dev_t d1, d2, d3;
+	struct stat st;
+
+	(void)arg;
+	copy_file(image_path(images[0]), path);
+	ns1 = make_userns(100000);
+	ns2 = make_userns(200000);
+	NEED_OK(mount_file(path, a, NULL), "first");
+	m1 = mount_for(ns1, path, &d1);
+	m2 = mount_for(ns2, path, &d2);
+	m3 = mount_for(ns1, path, &d3);
+	if (m1 == -EPERM && strstr(last_log, "user namespace")) {
+		tap_note("this kernel refuses it: %s", last_log);
+		CHECK(m2 == -EPERM && m3 == -EPERM, "%s and %s", err_name(m2),
+		      err_name(m3));
+		tree_equals(a, dump_path(images[0]));
+		return;
+	}
+	NEED(m1 >= 0 && m2 >= 0 && m3 >= 0, "mounts: %s, %s, %s", err_name(m1),
+	     err_name(m2), err_name(m3));
+	CHECK(dev_of(a) != d1 && d1 != d2 && dev_of(a) != d2,
+	      "two user namespaces share a superblock");
+	CHECK(d1 == d3, "one user namespace has two superblocks");
+	NEED(!fstatat(m1, "modes/owned", &st, 0), "%m");
+	CHECK(st.st_uid == 101000 && st.st_gid == 101001, "owner is %u:%u",
+	      st.st_uid, st.st_gid);
+	NEED(!fstatat(m2, "modes/owned", &st, 0), "%m");
+	CHECK(st.st_uid == 201000 && st.st_gid == 201001, "owner is %u:%u",
+	      st.st_uid, st.st_gid);
+	/* What the namespace has no number for is nobody's */
+	NEED(!fstatat(m1, "modes/owned-70000", &st, 0), "%m");
+	CHECK(st.st_uid == 65534, "owner is %u", st.st_uid);
+	NEED_OK(attach(m2, new_dir("b")), "attach");
+	file_is_pattern(tmp_path("b/exact"), PATTERN_EXACT_SEED,
+			PATTERN_EXACT_SIZE);
+	close(m1);
+	close(m3);
+	tree_equals(a, dump_path(images[0]));
+}
+
+/* A block device has one superblock, of one user namespace */
+static void block_of_userns(const void *arg)
+{
+	const char *a = new_dir("a");
+	int ns = make_userns(100000), hold;
+	char loop[64];
+	dev_t dev;
+	int err;
+
+	(void)arg;
+	hold = loop_open(image_path(images[0]), loop, sizeof(loop));
+	NEED_OK(hold, "loop device");
+	NEED_OK(mount_file(loop, a, NULL), "first");
+	err = mount_for(ns, loop, &dev);
+	CHECK(err == -EBUSY || (err == -EPERM &&
+				strstr(last_log, "user namespace")),
+	      "for another namespace: %s", err_name(err));
+	NEED_OK(do_umount(a, 0), "umount");
+	if (err == -EPERM) {
+		CHECK_ERR(mount_for(ns, loop, &dev), -EPERM, "alone");
+		return;
+	}
+	NEED(mount_for(ns, loop, &dev) >= 0, "for the namespace alone");
+	CHECK_ERR(mount_file(loop, a, NULL), -EBUSY, "for the first namespace");
+	close(hold);
+}
+
+/* Another task in every way but the user namespace; the mount is the same */
+static int mount_as_other(int how)
+{
+	const struct source src = { .path = tmp_path("shared.img"),
+				    .via = how ? VIA_FD : VIA_PATH };
+	int mnt;
+
+	NEED(!unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_FS),
+	     "unshare: %m");
+	/* The capabilities stay, the file's owner is another user */
+	NEED(!setfsgid(1000) && !setfsuid(1000), "set ids");
+	mnt = mount_detached(&src);
+	NEED_OK(mnt, "mount");
+	return mnt;
+}
+
+static void shared_by_others(const void *arg)
+{
+	const char *a = new_dir("a");
+	struct stat st;
+	int how, mnt;
+
+	(void)arg;
+	copy_file(image_path(images[0]), tmp_path("shared.img"));
+	NEED_OK(mount_file(tmp_path("shared.img"), a, NULL), "first");
+	for (how = 0; how < 2; how++) {
+		mnt = in_process(mount_as_other, how);
+		NEED(!fstat(mnt, &st), "%m");
+		CHECK(st.st_dev == dev_of(a),
+		      "other namespaces and ids have another superblock");
+		close(mnt);
+	}
+	tree_equals(a, dump_path(images[0]));
+}
+
 /* --------------------------------------------------- traces and lifetime */
 
 static void no_traces(const void *arg)
@@ -1214,6 +1411,9 @@ static const struct tap_case cases[] = {
 	TAP_CASE(not_shared),
 	TAP_CASE(shared_devices),
 	TAP_CASE(shared_block),
+	TAP_CASE(shared_by_userns),
+	TAP_CASE(block_of_userns),
+	TAP_CASE(shared_by_others),
 	TAP_CASE(no_traces),
 	TAP_CASE(held_until_unmount),
 	TAP_CASE(released_on_failure),
