@@ -9,7 +9,10 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 LEAKS=/sys/kernel/debug/kmemleak
 
 tests=("$@")
-[ $# -gt 0 ] || mapfile -t tests <"$HERE/tests.list"
+if [ $# = 0 ]; then
+	mapfile -t tests <"$HERE/tests.list"
+	tests+=(locks.sh)
+fi
 
 # Not ours: what was lost before the module was there.
 if [ -e "$LEAKS" ]; then
