@@ -4,7 +4,7 @@
  * be told to misbehave: a place for an image that lies on FUSE. It speaks the
  * protocol of /dev/fuse itself, so it needs no library in the guest.
  *
- *	fusefs [-e ERRNO] [-s BYTES] [-d MS] [-D] SOURCE MOUNTPOINT
+ *	fusefs [-e ERRNO] [-s BYTES] [-d MS] [-D] [-c FILE] SOURCE MOUNTPOINT
  *
  * Returns when the mount is there and leaves a daemon behind, whose pid it
  * prints. SIGUSR1 switches the faults on and off; they begin switched off.
@@ -14,6 +14,7 @@
  *	-d MS     reads take their time
  *	-D        files are opened for direct I/O: no page cache, and a short
  *		  read is passed on as what it is
+ *	-c FILE   a struct fuse_control says at any time which reads go wrong
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -28,11 +29,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "fusefs.h"
 
 #define MAX_FILES	256
 #define MAX_READ	(128 << 10)
@@ -42,6 +46,7 @@ static struct {
 	bool direct;
 } fault;
 static volatile sig_atomic_t faulty;
+static struct fuse_control *control;
 
 static int dev = -1, source = -1;
 /* Node 1 is the root; node n + 2 is the file of names[n], and never changes */
@@ -178,12 +183,32 @@ static void do_open(const struct fuse_in_header *in, const void *arg)
 	reply(in, fd < 0 ? errno : 0, &out, sizeof(out));
 }
 
+/* Whether this read goes wrong, and from now on how */
+static bool is_hurt(void)
+{
+	struct fuse_control *c = control;
+	uint32_t nr;
+
+	if (!c)
+		return faulty;
+	nr = ++c->seen;
+	if (!c->nth || nr < c->nth || nr > c->last)
+		return false;
+	fault.error = c->error;
+	fault.limit = c->limit;
+	fault.delay_ms = c->delay_ms;
+	c->hurt++;
+	while (c->stall)
+		usleep(1000);
+	return true;
+}
+
 static void do_read(const struct fuse_in_header *in, const void *arg)
 {
 	static char buf[MAX_READ];
 	const struct fuse_read_in *r = arg;
 	size_t len = r->size < sizeof(buf) ? r->size : sizeof(buf);
-	bool bad = faulty;
+	bool bad = is_hurt();
 	ssize_t n;
 
 	if (bad && fault.delay_ms)
@@ -339,11 +364,24 @@ static void start(const char *mountpoint)
 	dup2(0, 1);
 }
 
+static void map_control(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, fd, 0);
+	if (control == MAP_FAILED)
+		err(1, "%s", path);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "e:s:d:D")) > 0) {
+	while ((opt = getopt(argc, argv, "e:s:d:Dc:")) > 0) {
 		switch (opt) {
 		case 'e':
 			fault.error = atoi(optarg);
@@ -357,12 +395,16 @@ int main(int argc, char **argv)
 		case 'D':
 			fault.direct = true;
 			break;
+		case 'c':
+			map_control(optarg);
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (argc - optind != 2)
-		errx(2, "usage: fusefs [-e ERRNO] [-s BYTES] [-d MS] [-D] SOURCE MOUNTPOINT");
+		errx(2, "usage: fusefs [-e ERRNO] [-s BYTES] [-d MS] [-D] [-c FILE] "
+		     "SOURCE MOUNTPOINT");
 	source = open(argv[optind], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (source < 0)
 		err(1, "%s", argv[optind]);

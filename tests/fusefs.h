@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a test and a running fusefs -c share, in a file that both have mapped:
+ * which of the next reads goes wrong, how, and how many there were.
+ */
+#ifndef EROFS_TESTS_FUSEFS_H
+#define EROFS_TESTS_FUSEFS_H
+
+#include <stdint.h>
+
+struct fuse_control {
+	volatile uint32_t seen;		/* reads since the test set it to 0 */
+	volatile uint32_t nth;		/* from that on they are hurt; 0: none is */
+	volatile uint32_t last;		/* up to this one */
+	volatile uint32_t hurt;		/* how many were */
+	/* in which of these ways */
+	volatile uint32_t error;	/* errno of the answer */
+	volatile uint32_t limit;	/* no more bytes than that */
+	volatile uint32_t delay_ms;	/* some time later */
+	volatile uint32_t stall;	/* not before this is 0 again */
+};
+
+#endif
