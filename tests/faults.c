@@ -1,0 +1,1106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One thing fails, once: each allocation in turn, each read of a block device,
+ * each read of a backing file. The operation it fails in gives the right answer
+ * or an errno of the fault's own kind, never wrong bytes and never a verdict on
+ * the image; and right afterwards, with nothing thrown away, the same operation
+ * gives the right answer. Then the stores that come and go: a backing file that
+ * stalls, one that changes under its readers, readers that are killed.
+ *
+ *	faults [-l] [case]...
+ *
+ *	-l  all images and many rounds, with figures; else what a gate can wait for
+ *
+ * Allocations and bios are failed by the kernel's own fault injection, which
+ * only the sanitizer kernel has.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fileops.h"
+#include "fusefs.h"
+#include "lib_mount.h"
+#include "pattern.h"
+
+#define DETACH	2		/* MNT_DETACH */
+
+static bool long_run;
+
+static const char *below(const char *dir, const char *name)
+{
+	char *p;
+
+	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
+	return p;
+}
+
+/* ----------------------------------------------------- what makes things fail */
+
+struct injector {
+	const char *name;
+	int error;		/* the errno of its kind */
+	int other;		/* and another that may stand for it, or 0 */
+	void (*prepare)(const struct injector *in);
+	/* The nth from now on fails */
+	void (*arm)(const struct injector *in, unsigned int nth);
+	/* None fails any more; whether one did */
+	bool (*disarm)(void);
+	uint32_t limit, delay_ms;
+	bool lasting;		/* not the nth alone, but all from it on */
+};
+
+static int fail_nth_fd = -1;
+
+static void knob(const char *attr, const char *name, const char *value)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", attr, name);
+	NEED_OK(write_str(path, value), path);
+}
+
+/*
+ * Where the module's code is, so that only what it calls is made to fail; or,
+ * before it is loaded, about where it will be.
+ */
+static bool module_range(char *start, char *end, size_t size, unsigned long about)
+{
+	char line[512], name[64];
+	unsigned long len, addr;
+	FILE *f = fopen("/proc/modules", "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%63s %lu %*s %*s %*s %lx", name, &len,
+			       &addr) == 3 && !strcmp(name, "erofs");
+	if (f)
+		fclose(f);
+	if (!found || !addr)
+		return false;
+	snprintf(start, size, "%lu", addr - about);
+	snprintf(end, size, "%lu", addr + len + about);
+	return true;
+}
+
+/* The kernel shows its stack when it cannot make a cache: no test needs that */
+static void spare_caches(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	unsigned long addr, start = 0, end = ~0UL;
+	char line[512], name[256], text[32];
+	static const char * const made_by[] = { "__kmem_cache_create_args",
+						"kmem_cache_create_usercopy" };
+	int i;
+
+	for (i = 0; f && i < 2 && !start; i++)
+		for (rewind(f); fgets(line, sizeof(line), f); )
+			if (sscanf(line, "%lx %*c %255s", &addr, name) == 2 &&
+			    !strcmp(name, made_by[i]))
+				start = addr;
+	for (rewind(f); f && fgets(line, sizeof(line), f); )
+		if (sscanf(line, "%lx %*c", &addr) == 1 && addr > start &&
+		    addr < end)
+			end = addr;
+	if (f)
+		fclose(f);
+	NEED(start, "the kernel's symbols are not known");
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "%lu", start);
+		knob(i ? "failslab" : "fail_page_alloc", "reject-start", text);
+		snprintf(text, sizeof(text), "%lu", end);
+		knob(i ? "failslab" : "fail_page_alloc", "reject-end", text);
+	}
+}
+
+static void open_fail_nth(void)
+{
+	if (fail_nth_fd < 0)
+		fail_nth_fd = open("/proc/thread-self/fail-nth",
+				   O_RDWR | O_CLOEXEC);
+	if (fail_nth_fd < 0)
+		tap_skip("this kernel cannot make allocations fail");
+}
+
+/* All but what is to fail is left out, else the count would be of anything */
+static void pick_faults(bool memory, const char *start, const char *end)
+{
+	static const char * const memory_attr[] = { "failslab",
+						    "fail_page_alloc" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(memory_attr); i++) {
+		knob(memory_attr[i], "verbose", "0");
+		knob(memory_attr[i], "probability", "0");
+		knob(memory_attr[i], "ignore-gfp-wait", memory ? "N" : "Y");
+		knob(memory_attr[i], "stacktrace-depth", "32");
+		knob(memory_attr[i], "require-start", start);
+		knob(memory_attr[i], "require-end", end);
+	}
+	knob("failslab", "cache-filter", memory ? "N" : "Y");
+	knob("fail_page_alloc", "min-order", memory ? "0" : "32");
+	knob("fail_page_alloc", "ignore-gfp-highmem", "N");
+	knob("fail_make_request", "verbose", "0");
+	knob("fail_make_request", "probability", "0");
+}
+
+static void prepare_alloc(const struct injector *in)
+{
+	char start[32], end[32];
+
+	(void)in;
+	if (access("/sys/kernel/debug/failslab", F_OK))
+		tap_skip("this kernel cannot make allocations fail");
+	open_fail_nth();
+	if (!module_range(start, end, sizeof(start), 0))
+		tap_skip("erofs is not a module");
+	pick_faults(true, start, end);
+}
+
+static void set_make_it_fail(const char *value)
+{
+	run("for f in /sys/block/loop*/make-it-fail; do echo %s > $f; done 2>/dev/null",
+	    value);
+}
+
+static void prepare_bio(const struct injector *in)
+{
+	(void)in;
+	if (access("/sys/kernel/debug/fail_make_request", F_OK))
+		tap_skip("this kernel cannot make bios fail");
+	open_fail_nth();
+	/* No allocation is made by code in the last bytes of all */
+	pick_faults(false, "18446744073709551614", "18446744073709551615");
+}
+
+static void arm_nth(const struct injector *in, unsigned int nth)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%u", nth);
+
+	(void)in;
+	NEED(pwrite(fail_nth_fd, text, n, 0) == n, "fail-nth: %m");
+}
+
+static bool disarm_nth(void)
+{
+	char text[32] = "";
+
+	/* What is left of the count; 0 when it has come to its end */
+	NEED(pread(fail_nth_fd, text, sizeof(text) - 1, 0) > 0, "fail-nth: %m");
+	arm_nth(NULL, 0);
+	return !atoi(text);
+}
+
+static struct fuse_control *control;
+
+static void arm_fuse(const struct injector *in, unsigned int nth)
+{
+	control->error = in->limit || in->delay_ms ? 0 : in->error;
+	control->limit = in->limit;
+	control->delay_ms = in->delay_ms;
+	control->hurt = 0;
+	control->seen = 0;
+	control->last = in->lasting ? UINT32_MAX : nth;
+	control->nth = nth;
+}
+
+static bool disarm_fuse(void)
+{
+	control->nth = 0;
+	return control->hurt;
+}
+
+static const struct injector inject_alloc = {
+	.name = "alloc", .error = ENOMEM, .other = EIO,
+	.prepare = prepare_alloc, .arm = arm_nth, .disarm = disarm_nth,
+}, inject_bio = {
+	.name = "bio", .error = EIO,
+	.prepare = prepare_bio, .arm = arm_nth, .disarm = disarm_nth,
+}, inject_eio = {
+	.name = "eio", .error = EIO, .lasting = true,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_eio_once = {
+	.name = "eio-once", .error = EIO,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_eintr = {
+	.name = "eintr", .error = EINTR, .other = EIO,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_estale = {
+	.name = "estale", .error = ESTALE, .other = EIO, .lasting = true,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_short = {
+	.name = "short", .error = EIO, .limit = 1000,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_odd = {
+	.name = "odd", .error = EIO, .limit = 4095,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+}, inject_slow = {
+	.name = "slow", .error = EIO, .delay_ms = 20,
+	.arm = arm_fuse, .disarm = disarm_fuse,
+};
+
+/* ---------------------------------------------------- images, and their stores */
+
+struct sweep {
+	const struct injector *in;
+	const char *image;
+	enum via via;
+	bool fuse, direct;		/* its files lie on FUSE; past its cache */
+};
+
+static void start_fuse(struct source *src, bool direct)
+{
+	const char *from = new_dir("from"), *lower = new_dir("lower");
+	const char *file = tmp_path("control");
+	int i, fd;
+
+	if (access("/dev/fuse", F_OK))
+		tap_skip("no /dev/fuse");
+	copy_file(src->path, below(from, "image"));
+	src->path = below(lower, "image");
+	for (i = 0; i < src->nr_dev; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "dev%d", i);
+		copy_file(src->dev[i], below(from, name));
+		src->dev[i] = below(lower, name);
+	}
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	NEED(fd >= 0 && !ftruncate(fd, 4096), "%s: %m", file);
+	control = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	NEED(control != MAP_FAILED, "%m");
+	close(fd);
+	NEED(!run("%s %s -c %s %s %s > /dev/null", tool_path("fusefs"),
+		  direct ? "-D" : "", file, from, lower), "fusefs");
+}
+
+static void set_up(struct subject *s, const struct sweep *w)
+{
+	const struct image *img = image_find(w->image);
+
+	memset(s, 0, sizeof(*s));
+	image_source(img, w->via, &s->src);
+	s->mnt = new_dir("mnt");
+	if (w->in && w->in->prepare)
+		w->in->prepare(w->in);
+	if (w->fuse)
+		start_fuse(&s->src, w->direct);
+	NEED_OK(mount_at(&s->src, s->mnt), "mount");
+	/* Device numbers are taken on demand: these are the ones there are now */
+	if (w->in == &inject_bio)
+		set_make_it_fail("1");
+	subject_find(s);
+}
+
+/* ------------------------------------------------------------------- sweeps */
+
+#define SWEEP_END	4000		/* as long as this no operation is */
+
+struct sweep_count {
+	unsigned int injected, failed, endured;
+};
+
+static bool is_of_kind(const struct injector *in, int err)
+{
+	return err == -in->error || (in->other && err == -in->other);
+}
+
+/* The VFS makes one errno of all that can be wrong with a handle */
+static bool may_end_so(const struct injector *in, const struct file_op *op,
+		       int err)
+{
+	return is_of_kind(in, err) ||
+	       (err == -ESTALE && !strcmp(op->name, "handle"));
+}
+
+/* A gate leaves out more and more of what comes late */
+static unsigned int next_fault(unsigned int n)
+{
+	return n + 1 + (long_run ? 0 : n / 2);
+}
+
+/* One operation, with the nth fault of it. False when there was no nth. */
+static bool sweep_once(const struct sweep *w, const struct subject *s,
+		       const struct file_op *op, unsigned int nth, uint64_t want,
+		       struct sweep_count *count)
+{
+	int fd = op_open(op, s), err;
+	uint64_t sum = 0;
+	bool hit;
+
+	NEED(op->warmth == COLD || fd >= 0, "%s: open: %m", op->name);
+	forget_all(fd);
+	w->in->arm(w->in, nth);
+	err = op->fn(s, fd, &sum);
+	hit = w->in->disarm();
+	if (err)
+		CHECK(hit && may_end_so(w->in, op, err), "%s, fault %u: %s (%d)",
+		      op->name, nth, err_name(err), err);
+	else
+		CHECK(sum == want, "%s, fault %u: wrong bytes", op->name, nth);
+	count->injected += hit;
+	count->failed += err && hit;
+	count->endured += !err && hit;
+	sum = 0;
+	err = op->fn(s, fd, &sum);
+	CHECK(!err && sum == want, "%s, after fault %u: %s (%d)", op->name, nth,
+	      err ? err_name(err) : "wrong bytes", err);
+	if (fd >= 0)
+		close(fd);
+	return hit;
+}
+
+static void sweep_op(const struct sweep *w, const struct subject *s,
+		     const struct file_op *op, struct sweep_count *total)
+{
+	struct sweep_count count = {};
+	uint64_t want = 0;
+	unsigned int n;
+	int fd, err;
+
+	if (!op_path(op, s)[0])
+		return;
+	fd = op_open(op, s);
+	if (fd < 0 && op->warmth != COLD && errno == EINVAL)
+		return;			/* no direct I/O there */
+	err = op->fn(s, fd, &want);
+	if (fd >= 0)
+		close(fd);
+	if (err == -EOPNOTSUPP || err == -EINVAL)
+		return;
+	NEED(!err, "%s: %s (%d)", op->name, err_name(err), err);
+	for (n = 1; n < SWEEP_END && !tap_failed(); n = next_fault(n))
+		if (!sweep_once(w, s, op, n, want, &count))
+			break;
+	CHECK(n < SWEEP_END, "%s: no end of faults", op->name);
+	if (long_run)
+		tap_note("%s: %u faults, %u errors", op->name, count.injected,
+			 count.failed);
+	total->injected += count.injected;
+	total->failed += count.failed;
+	total->endured += count.endured;
+}
+
+/* Mounting has to leave nothing behind when it fails, and work right after */
+static void sweep_mount(const struct sweep *w, struct subject *s,
+			struct sweep_count *total)
+{
+	const struct file_op *op = file_op_find("stat");
+	uint64_t want = 0, sum;
+	bool hit = true;
+	unsigned int n;
+	int err;
+
+	NEED(!op->fn(s, -1, &want), "stat");
+	NEED_OK(do_umount(s->mnt, 0), "umount");
+	for (n = 1; hit && !tap_failed(); n = next_fault(n)) {
+		NEED(n < SWEEP_END, "mount: no end of faults");
+		forget_all(-1);
+		w->in->arm(w->in, n);
+		err = mount_at(&s->src, s->mnt);
+		hit = w->in->disarm();
+		if (err)
+			CHECK(hit && is_of_kind(w->in, err),
+			      "mount, fault %u: %s (%d) %s", n, err_name(err),
+			      err, last_log);
+		total->injected += hit;
+		total->failed += !!err;
+		if (!err)
+			NEED_OK(do_umount(s->mnt, 0), "umount");
+		NEED_OK(mount_at(&s->src, s->mnt), "mount after a fault");
+		sum = 0;
+		NEED(!op->fn(s, -1, &sum) && sum == want, "after fault %u", n);
+		NEED_OK(do_umount(s->mnt, 0), "umount");
+	}
+	NEED_OK(mount_at(&s->src, s->mnt), "mount at the end");
+}
+
+/* Unmounting cannot fail, whatever it is that fails */
+static void sweep_umount(const struct sweep *w, struct subject *s,
+			 struct sweep_count *total)
+{
+	const struct file_op *op = file_op_find("read");
+	unsigned int n;
+	bool hit = true;
+
+	for (n = 1; hit && !tap_failed(); n = next_fault(n)) {
+		int fd = op_open(op, s);
+		uint64_t sum = 0;
+
+		NEED(fd >= 0 && !op->fn(s, fd, &sum), "read");
+		close(fd);
+		w->in->arm(w->in, n);
+		CHECK_ERR(do_umount(s->mnt, 0), 0, "umount");
+		hit = w->in->disarm();
+		total->injected += hit;
+		NEED_OK(mount_at(&s->src, s->mnt), "mount");
+	}
+}
+
+static void sweep(const void *arg)
+{
+	const struct sweep *w = arg;
+	struct sweep_count total = {};
+	double start = now_s();
+	struct subject s;
+	size_t i;
+
+	set_up(&s, w);
+	for (i = 0; i < nr_file_ops && !tap_failed(); i++)
+		sweep_op(w, &s, &file_ops[i], &total);
+	sweep_mount(w, &s, &total);
+	sweep_umount(w, &s, &total);
+	if (w->in == &inject_bio)
+		set_make_it_fail("0");
+	tap_note("%u faults, %u errors, %.1f s", total.injected, total.failed,
+		 now_s() - start);
+	/* Else nothing has been tested */
+	CHECK(total.injected >= 10, "%u faults", total.injected);
+	/* One read alone may be of readahead, which is made again */
+	if (w->in->lasting || w->in == &inject_alloc)
+		CHECK(total.failed, "no fault was noticed");
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+	if (w->fuse)
+		NEED_OK(do_umount(tmp_path("lower"), 0), "umount of FUSE");
+}
+
+/* --------------------------------------------- allocations of other tasks too */
+
+/* Workers have counts of their own: every k-th allocation, once, by anybody */
+static void arm_any(unsigned int k)
+{
+	static const char * const attr[] = { "failslab", "fail_page_alloc" };
+	char text[16];
+	size_t i;
+
+	snprintf(text, sizeof(text), "%u", k);
+	for (i = 0; i < ARRAY_SIZE(attr); i++) {
+		knob(attr[i], "task-filter", "N");
+		knob(attr[i], "interval", text);
+		knob(attr[i], "times", "1");
+		knob(attr[i], "probability", "100");
+	}
+}
+
+static unsigned int disarm_any(void)
+{
+	static const char * const attr[] = { "failslab", "fail_page_alloc" };
+	unsigned int hits = 0;
+	char path[128], *text;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(attr); i++) {
+		knob(attr[i], "probability", "0");
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/times",
+			 attr[i]);
+		text = slurp(path, NULL);
+		hits += text && !atoi(text);
+		free(text);
+	}
+	return hits;
+}
+
+static void workers_once(const struct subject *s, const struct file_op *op,
+			 unsigned int k, uint64_t want, unsigned int *hits)
+{
+	int fd = op_open(op, s), err;
+	uint64_t sum = 0;
+
+	NEED(fd >= 0, "open: %m");
+	forget_all(fd);
+	arm_any(k);
+	err = op->fn(s, fd, &sum);
+	*hits += disarm_any();
+	CHECK(err == -ENOMEM || err == -EIO || (!err && sum == want),
+	      "%s, every %u: %s (%d)", op->name, k, err_name(err), err);
+	sum = 0;
+	err = op->fn(s, fd, &sum);
+	CHECK(!err && sum == want, "%s, after every %u: %s (%d)", op->name, k,
+	      err_name(err), err);
+	close(fd);
+}
+
+static void alloc_workers(const void *arg)
+{
+	const struct sweep *w = arg;
+	const struct file_op *op = file_op_find("read");
+	unsigned int k, round, hits = 0;
+	uint64_t want = 0;
+	struct subject s;
+	int fd;
+
+	set_up(&s, w);
+	/* Decoding, too, is left to workers */
+	run("for f in /sys/fs/erofs/*/sync_decompress; do echo 2 > $f; done");
+	fd = op_open(op, &s);
+	NEED(fd >= 0 && !op->fn(&s, fd, &want), "read: %m");
+	close(fd);
+	for (round = 0; round < (long_run ? 20 : 1); round++)
+		for (k = 1; k <= 40 && !tap_failed(); k++)
+			workers_once(&s, op, k, want, &hits);
+	tap_note("%u faults", hits);
+	CHECK(hits >= 20, "%u faults", hits);
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+}
+
+/* ------------------------------------------------------- loading of the module */
+
+static int load_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = syscall(__NR_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* Nothing of a module that could not be loaded stays, and it loads right after */
+static void alloc_load(const void *arg)
+{
+	const char *path = "/erofs.ko";
+	unsigned int n, failed = 0;
+	char start[32], end[32];
+	bool hit = true;
+	int err;
+
+	(void)arg;
+	if (access(path, R_OK) || access("/run/command", F_OK))
+		tap_skip("not in a test guest, with the module at %s", path);
+	if (access("/sys/kernel/debug/failslab", F_OK))
+		tap_skip("this kernel cannot make allocations fail");
+	open_fail_nth();
+	if (!module_range(start, end, sizeof(start), 32 << 20))
+		tap_skip("erofs is not a module");
+	pick_faults(true, start, end);
+	spare_caches();
+	for (n = 1; hit && !tap_failed(); n += long_run ? 1 : 5) {
+		NEED(!syscall(__NR_delete_module, "erofs", O_NONBLOCK),
+		     "unload: %m");
+		arm_nth(NULL, n);
+		err = load_module(path);
+		hit = disarm_nth();
+		CHECK(!err || (hit && err == -ENOMEM), "load, fault %u: %s (%d)",
+		      n, err_name(err), err);
+		failed += !!err;
+		if (err)
+			NEED_OK(load_module(path), "load after a fault");
+	}
+	tap_note("%u faults, %u errors", n, failed);
+	CHECK(failed >= 5, "%u faults were noticed", failed);
+	CHECK(have_filesystem("erofs"), "not loaded at the end");
+}
+
+/* ------------------------------------------------------- a store that stalls */
+
+struct waiting {
+	pthread_t thread;
+	const struct subject *s;
+	uint64_t sum;
+	int err;
+	atomic_bool done;
+};
+
+static void *wait_main(void *arg)
+{
+	const struct file_op *op = file_op_find("read");
+	struct waiting *w = arg;
+	int fd = op_open(op, w->s);
+
+	w->err = fd < 0 ? -errno : op->fn(w->s, fd, &w->sum);
+	if (fd >= 0)
+		close(fd);
+	w->done = true;
+	return NULL;
+}
+
+static void wait_for_stall(void)
+{
+	double end = now_s() + 10;
+
+	while (!control->hurt && now_s() < end)
+		usleep(1000);
+	NEED(control->hurt, "nobody reads");
+}
+
+/*
+ * Nobody's bytes come for a while: readers wait, can be killed, and get the
+ * right ones when the store is back. What is cached is read all the time.
+ */
+static void stall(const void *arg)
+{
+	const struct file_op *op = file_op_find("read"),
+			     *stat_op = file_op_find("stat");
+	struct waiting w[2];
+	uint64_t want = 0, sum = 0;
+	struct subject s;
+	pid_t pid;
+	int i, fd, status;
+
+	set_up(&s, arg);
+	fd = op_open(op, &s);
+	NEED(fd >= 0 && !op->fn(&s, fd, &want), "read: %m");
+	NEED(!stat_op->fn(&s, -1, &sum), "stat");
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	/* The lower file's cache as well, but not what the stat needs */
+	write_str("/proc/sys/vm/drop_caches", "1");
+	control->error = control->limit = control->delay_ms = 0;
+	control->hurt = control->seen = 0;
+	control->stall = 1;
+	control->last = 1;
+	control->nth = 1;
+	memset(w, 0, sizeof(w));
+	for (i = 0; i < 2; i++) {
+		w[i].s = &s;
+		NEED(!pthread_create(&w[i].thread, NULL, wait_main, &w[i]),
+		     "thread");
+	}
+	wait_for_stall();
+	pid = fork();
+	if (!pid) {
+		op->fn(&s, fd, &sum);
+		_exit(0);
+	}
+	sum = 0;
+	CHECK(!stat_op->fn(&s, -1, &sum), "stat while it stalls");
+	usleep(100000);
+	CHECK(!w[0].done && !w[1].done, "a read that did not wait");
+	kill(pid, SIGKILL);
+	NEED(waitpid(pid, &status, 0) == pid, "%m");
+	CHECK(WIFSIGNALED(status), "the reader has ended by itself");
+	CHECK_ERR(do_umount(s.mnt, 0), -EBUSY, "umount while it stalls");
+	control->stall = 0;
+	for (i = 0; i < 2; i++) {
+		pthread_join(w[i].thread, NULL);
+		CHECK(!w[i].err && w[i].sum == want, "reader %d: %s", i,
+		      w[i].err ? err_name(w[i].err) : "wrong bytes");
+	}
+	close(fd);
+	CHECK_ERR(do_umount(s.mnt, 0), 0, "umount");
+	CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
+}
+
+/* -------------------------------------------- a file that changes all the time */
+
+enum where { ON_TMPFS, ON_EXT4 };
+static const enum where on_tmpfs = ON_TMPFS, on_ext4 = ON_EXT4;
+
+static const char *lower_dir(enum where where)
+{
+	const char *dir = new_dir("lower"), *file = tmp_path("disk");
+
+	if (where == ON_TMPFS)
+		NEED_OK(do_mount("none", dir, "tmpfs", 0, NULL), "tmpfs");
+	else
+		NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
+			  "mount -o loop %s %s", file, file, file, dir), "ext4");
+	return dir;
+}
+
+struct checker {
+	pthread_t thread;
+	const char *file;
+	unsigned int nr;
+	unsigned long right, zero, errors;
+	char bad[128];
+};
+
+static atomic_bool stop;
+
+/* Each sector as it was made, or the zeros of a hole */
+static void check_sectors(struct checker *c, const char *buf, size_t len,
+			  uint64_t off)
+{
+	static const char zeros[512];
+	size_t i;
+
+	for (i = 0; i < len; i += 512) {
+		if (pattern_check(buf + i, 512, PATTERN_EXACT_SEED, off + i) < 0)
+			c->right++;
+		else if (!memcmp(buf + i, zeros, 512))
+			c->zero++;
+		else
+			snprintf(c->bad, sizeof(c->bad),
+				 "bytes of nowhere at %llu",
+				 (unsigned long long)(off + i));
+	}
+}
+
+static void *checker_main(void *arg)
+{
+	struct checker *c = arg;
+	int fd = open(c->file, O_RDONLY | O_CLOEXEC);
+	unsigned int k = c->nr;
+	char buf[8192];
+
+	while (fd >= 0 && !stop && !c->bad[0]) {
+		uint64_t off = (k++ * 7 + c->nr) % 16 * sizeof(buf);
+		ssize_t n = pread(fd, buf, sizeof(buf), off);
+
+		if (n > 0)
+			check_sectors(c, buf, n & ~511, off);
+		else if (n < 0 && (errno == EIO || errno == EUCLEAN))
+			c->errors++;
+		else
+			snprintf(c->bad, sizeof(c->bad), "%zd at %llu: %s", n,
+				 (unsigned long long)off, strerror(errno));
+		if (k % 16 == 0)
+			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+static void rewrite(const char *path, const char *whole, size_t len)
+{
+	int fd = open_need(path, O_WRONLY);
+
+	NEED(write(fd, whole, len) == (ssize_t)len, "write: %m");
+	close(fd);
+}
+
+/* Where the first byte of a flat file lies in the image */
+static off_t data_position(const char *path)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
+	int fd = open_need(path, O_RDONLY);
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
+	     "FIEMAP %s: %m", path);
+	close(fd);
+	return m.extent.fe_physical;
+}
+
+static void damage_once(const char *image, off_t at, unsigned int k,
+			const char *whole, size_t len)
+{
+	int fd = open_need(image, O_RDWR);
+
+	switch (k % 3) {
+	case 0:
+		NEED(!ftruncate(fd, at + k % 7 * 5000), "%m");
+		break;
+	case 1:
+		NEED(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				at, 65536), "punch: %m");
+		break;
+	case 2:
+		break;			/* only rewritten */
+	}
+	close(fd);
+	usleep(k % 5 * 1000);
+	rewrite(image, whole, len);
+}
+
+/* Four threads read while the file is cut, punched and written again */
+static void damage(const void *arg)
+{
+	const struct image *img = image_find("default-4096");
+	const char *dir = lower_dir(*(const enum where *)arg), *mnt = new_dir("mnt");
+	const char *image = below(dir, "image"), *file = below(mnt, "exact");
+	unsigned int i, k, cycles = long_run ? 2500 : 50;
+	unsigned long right = 0, zero = 0, errors = 0;
+	struct checker c[4] = {};
+	size_t len = 0;
+	char *whole;
+	off_t at;
+
+	copy_file(data_path(img->image), image);
+	whole = slurp(image, &len);
+	NEED(whole, "%m");
+	NEED_OK(mount_file(image, mnt, NULL), "mount");
+	at = data_position(file);
+	for (i = 0; i < 4; i++) {
+		c[i].file = file;
+		c[i].nr = i;
+		NEED(!pthread_create(&c[i].thread, NULL, checker_main, &c[i]),
+		     "thread");
+	}
+	for (k = 0; k < cycles; k++)
+		damage_once(image, at, k, whole, len);
+	/* And then its name goes, and another takes it */
+	NEED(!unlink(image), "%m");
+	copy_file(data_path("default-512.img"), image);
+	usleep(100000);
+	stop = true;
+	for (i = 0; i < 4; i++) {
+		pthread_join(c[i].thread, NULL);
+		CHECK(!c[i].bad[0], "reader %u: %s", i, c[i].bad);
+		right += c[i].right;
+		zero += c[i].zero;
+		errors += c[i].errors;
+	}
+	tap_note("%u cycles: %lu sectors right, %lu zero, %lu errors", cycles,
+		 right, zero, errors);
+	CHECK(right && errors, "nothing was read, or nothing was damaged");
+	forget_all(-1);
+	CHECK(file_is_pattern(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE),
+	      "afterwards");
+	tree_equals(mnt, data_path(img->dump));
+}
+
+/* ------------------------------------------------------ readers that are killed */
+
+#define VICTIMS	8
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+static void victim_main(const struct subject *s, uint32_t random)
+{
+	static const char * const name[] = { "read", "read-pages", "mmap" };
+	const struct file_op *op = file_op_find(name[random % 3]);
+	uint64_t sum;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int fd = op_open(op, s);
+
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		op->fn(s, fd, &sum);
+		close(fd);
+	}
+}
+
+static void kill_round(const struct subject *s, uint32_t *random)
+{
+	pid_t pid[VICTIMS];
+	int i, status;
+
+	/* Cold, the store's own cache included */
+	if (*random % 2)
+		write_str("/proc/sys/vm/drop_caches", "1");
+	for (i = 0; i < VICTIMS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			victim_main(s, next_random(random) + i);
+		NEED(pid[i] > 0, "fork: %m");
+	}
+	for (i = 0; i < VICTIMS; i++) {
+		usleep(next_random(random) % 20000 / VICTIMS);
+		kill(pid[i], SIGKILL);
+	}
+	for (i = 0; i < VICTIMS; i++)
+		CHECK(waitpid(pid[i], &status, 0) == pid[i] &&
+		      WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+		      "reader %d: status %x", i, status);
+}
+
+/* What they have left in the cache is right, or is not there */
+static void kills(const void *arg)
+{
+	const struct sweep *w = arg;
+	const struct file_op *op = file_op_find("read");
+	unsigned int round, rounds = long_run ? 800 : 8;
+	uint64_t want = 0, sum;
+	uint32_t random = 1;
+	struct subject s;
+	int fd;
+
+	set_up(&s, w);
+	fd = op_open(op, &s);
+	NEED(fd >= 0 && !op->fn(&s, fd, &want), "read: %m");
+	for (round = 0; round < rounds && !tap_failed(); round++) {
+		kill_round(&s, &random);
+		sum = 0;
+		CHECK(!op->fn(&s, fd, &sum) && sum == want,
+		      "wrong after round %u: %m", round);
+	}
+	tap_note("%u kills", round * VICTIMS);
+	close(fd);
+	CHECK_ERR(do_umount(s.mnt, 0), 0, "umount");
+	if (w->fuse)
+		CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
+}
+
+/* --------------------------------------------------------------------- cases */
+
+#define MAX_CASES	1024
+
+static struct tap_case cases[MAX_CASES];
+static size_t nr_cases;
+
+static void add(void (*fn)(const void *), const char *name, const void *arg)
+{
+	char *copy = strdup(name);
+
+	if (!copy || nr_cases == MAX_CASES)
+		abort();
+	cases[nr_cases++] = (struct tap_case) {
+		.name = copy, .fn = fn, .arg = arg,
+		.timeout = long_run ? 3600 : TAP_TIMEOUT,
+	};
+}
+
+static void add_sweep(void (*fn)(const void *), const char *what,
+		      const struct sweep *pattern)
+{
+	struct sweep *w = malloc(sizeof(*w));
+	char name[128];
+
+	if (!w)
+		abort();
+	*w = *pattern;
+	snprintf(name, sizeof(name), "%s.%s.%s%s", what, w->image,
+		 w->fuse ? w->direct ? "fuse-direct-" : "fuse-" : "",
+		 via_name(w->via));
+	add(fn, name, w);
+}
+
+/* The image whose name has the word, if the table has one */
+static const char *like(const char *word)
+{
+	struct image *rows;
+	size_t nr = images_load(&rows), i;
+
+	for (i = 0; i < nr; i++)
+		if (strstr(rows[i].name, word) && strcmp(rows[i].dump, "-") &&
+		    !image_has(&rows[i], "unreadable"))
+			return rows[i].name;
+	return NULL;
+}
+
+/* Each kind of image: the first few are enough for a gate */
+static size_t pick_images(const char **list)
+{
+	static const char * const words[] = {
+		"default-4096", "zstd-fragments", "dev3-4096-4096",
+		"xattr-prefix-4096", "metabox", "lz4", "zstd-64k", "lzma-all",
+		"deflate", "48bit-chunk8-512", "rebuilt3-512", "plain-512",
+		"chunk4-4k-1024", "lz4-ztail", "zstd-48bit", "lz4-dirs",
+	};
+	size_t i, nr = 0, max = long_run ? ARRAY_SIZE(words) : 5;
+
+	for (i = 0; i < max; i++) {
+		list[nr] = like(words[i]);
+		nr += !!list[nr];
+	}
+	return nr;
+}
+
+static void add_alloc(const char **images, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		add_sweep(sweep, "alloc", &(struct sweep) {
+			.in = &inject_alloc, .image = images[i] });
+		if (long_run || i < 2)
+			add_sweep(sweep, "alloc", &(struct sweep) {
+				.in = &inject_alloc, .image = images[i],
+				.via = VIA_LOOP });
+		if (long_run || i < 2)
+			add_sweep(alloc_workers, "alloc-workers",
+				  &(struct sweep) { .in = &inject_alloc,
+						    .image = images[i] });
+		if (long_run || i < 2)
+			add_sweep(sweep, "bio", &(struct sweep) {
+				.in = &inject_bio, .image = images[i],
+				.via = VIA_LOOP });
+	}
+	add(alloc_load, "alloc-load", NULL);
+}
+
+static void add_read_sweeps(const struct injector *in, const char *image)
+{
+	struct sweep w = { .in = in, .image = image, .fuse = true,
+			   .direct = true };
+
+	add_sweep(sweep, in->name, &w);
+	/* A short read that is cached would have changed the file's size */
+	if (in->limit)
+		return;
+	w.direct = false;
+	if (long_run)
+		add_sweep(sweep, in->name, &w);
+	w.via = VIA_LOOP;
+	if (long_run || in == &inject_eio)
+		add_sweep(sweep, in->name, &w);
+}
+
+/* A gate sees the kinds of fault, and some images; a long run all of both */
+static void add_reads(const char **images, size_t nr)
+{
+	static const struct injector * const kind[] = {
+		&inject_eio, &inject_estale, &inject_short, &inject_eintr,
+		&inject_eio_once, &inject_odd, &inject_slow,
+	};
+	size_t i, k;
+
+	for (k = 0; k < (long_run ? ARRAY_SIZE(kind) : 4); k++)
+		for (i = 0; i < (long_run ? nr : 2); i++)
+			if (long_run || i == k % 2)
+				add_read_sweeps(kind[k], images[i]);
+}
+
+static void add_kills(const char *image, bool direct)
+{
+	struct sweep w = { .image = image, .direct = direct };
+
+	add_sweep(kills, "kills", &w);
+	w.fuse = direct || long_run;
+	w.via = w.fuse ? VIA_PATH : VIA_LOOP;
+	add_sweep(kills, "kills", &w);
+	if (!long_run)
+		return;
+	w.direct = !direct;
+	add_sweep(kills, "kills", &w);
+	w.fuse = false;
+	w.via = VIA_LOOP;
+	add_sweep(kills, "kills", &w);
+}
+
+static void make_cases(void)
+{
+	const char *images[32];
+	size_t nr = pick_images(images);
+
+	/* Without images tap_run() says so */
+	if (nr < 2)
+		return;
+	add_alloc(images, nr);
+	add_reads(images, nr);
+	add_sweep(stall, "stall", &(struct sweep) {
+		.image = images[0], .fuse = true });
+	add_sweep(stall, "stall", &(struct sweep) {
+		.image = images[1], .fuse = true, .direct = true });
+	add(damage, "damage.tmpfs", &on_tmpfs);
+	add(damage, "damage.ext4", &on_ext4);
+	add_kills(images[0], true);
+	add_kills(images[1], false);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "-l")) {
+		long_run = true;
+		argv[1] = argv[0];
+		argc--;
+		argv++;
+	}
+	make_cases();
+	return tap_run("faults", cases, nr_cases, argc, argv);
+}
