@@ -314,6 +314,11 @@ static inline void k_shrinker_exit(k_shrinker_t *s)
 }
 #endif
 
+/* since 6.14: somebody may fill a file while it is read (FAN_PRE_ACCESS) */
+#if K_GE(6, 14) && defined(CONFIG_FANOTIFY_ACCESS_PERMISSIONS)
+#define K_PRE_CONTENT
+#endif
+
 /* since 6.10: __assign_str() knows its source */
 #if K_GE(6, 12)
 #define k_assign_str(dst, src)		__assign_str(dst)

@@ -42,8 +42,33 @@ as_root() {
 kernel_dir() {
 	local dir
 	dir=$(erofs_cache)/kernels/$1
-	[ -e "$dir/.done" ] || die "kernel $1 is not set up; run scripts/setup"
+	[ -e "$dir/.done" ] || die "kernel $1 is not set up; run scripts/setup -k $1"
 	(cd -P "$dir" && pwd)
+}
+
+# Is it a kernel of Debian 13, which this machine's compiler cannot build for?
+kernel_is_new() {
+	[ "${1%%.*}" -ge 7 ]
+}
+
+# Run a command that builds for a kernel: kernel_exec 7.3 make ...
+# For those of Debian 13 its /usr is in the place of this machine's, for this
+# command alone; all else, the checkout and the cache too, is where it was.
+kernel_exec() {
+	local dir ns=(-m)
+	dir=$(kernel_dir "$1") || return
+	shift
+	if [ ! -e "$dir/.root" ]; then
+		"$@"
+		return
+	fi
+	case $TOP/:$dir/ in
+	/usr/* | *:/usr/*) die "neither checkout nor cache may lie below /usr" ;;
+	esac
+	[ "$(id -u)" = 0 ] || ns+=(-r)
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare "${ns[@]}" bash -c 'mount --bind "$1/usr" /usr && shift && exec "$@"' \
+		kernel_exec "$(cd -P "$dir/.root" && pwd)" "$@"
 }
 
 # 6.12 -> 6.12.<n>+deb12-amd64

@@ -41,7 +41,8 @@ chosen_is() {
 }
 
 run_make() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$SRC" --no-print-directory \
+	kernel_exec "$KERNEL" env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+		make -C "$SRC" --no-print-directory \
 		KDIR="$(kernel_build "$KERNEL")" INSTALL_MOD_PATH="$ROOT" "$@" \
 		>"$ROOT/log" 2>&1 || { sed 's/^/# /' "$ROOT/log"; return 1; }
 }
