@@ -13,6 +13,7 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -200,7 +201,8 @@ static void run_variant(const void *arg)
  * that end within a block, and of descriptors; it cannot mix files with block
  * devices, and reads adjacent sectors of two block devices from one of them.
  */
-static bool oracle_applies(const struct image *img, const struct transport *t)
+static bool oracle_6_12_applies(const struct image *img,
+				const struct transport *t)
 {
 	if (image_has(img, "new") || image_has(img, "fsoffset") ||
 	    image_has(img, "fileonly"))
@@ -210,6 +212,44 @@ static bool oracle_applies(const struct image *img, const struct transport *t)
 		return false;
 	return !t->devices_only &&
 	       (t->primary == VIA_PATH || t->primary == VIA_LOOP);
+}
+
+static bool whole_pages(const char *name)
+{
+	struct stat st;
+
+	NEED(!stat(data_path(name), &st), "%s: %m", name);
+	return st.st_size % 4096 == 0;
+}
+
+/*
+ * The one of 7.3 reads all of them, but only what is a whole page of a file; it
+ * takes descriptors of images alone, and not of block devices; and it refuses
+ * an offset of seven sectors on a block device.
+ */
+static bool oracle_7_applies(const struct image *img, const struct transport *t)
+{
+	int i;
+
+	if (t->devices_only || t->primary == VIA_LOOP_FD)
+		return false;
+	if (t->primary == VIA_LOOP)
+		return strcmp(img->name, "offset-512-3584");
+	if (t->primary == VIA_FD && img->nr_dev)
+		return false;
+	for (i = 0; i < img->nr_dev; i++)
+		if (!whole_pages(img->dev[i]))
+			return false;
+	return whole_pages(img->image);
+}
+
+static bool oracle_applies(const struct image *img, const struct transport *t)
+{
+	struct utsname name;
+
+	if (!uname(&name) && !strncmp(name.release, "6.", 2))
+		return oracle_6_12_applies(img, t);
+	return oracle_7_applies(img, t);
 }
 
 static bool applies(const struct image *img, const struct transport *t)
