@@ -246,6 +246,10 @@ static int erofs_dev_open_file(struct super_block *sb, struct erofs_dev *dev,
 					  dev->file);
 		dev->sealed = true;
 	}
+	dev->watch = erofs_watch_open(dev->file);
+	if (IS_ERR(dev->watch))
+		return erofs_fail(sb, PTR_ERR(dev->watch),
+				  "cannot see who watches %pD", dev->file);
 	err = erofs_dev_stack(sb, dev);
 	return err ?: erofs_file_probe(sb, dev);
 }
@@ -362,6 +366,8 @@ void erofs_devices_close(struct erofs_sb_info *sbi)
 			destroy_workqueue(dev->wq);
 		if (dev->dax_dev)
 			fs_put_dax(dev->dax_dev, NULL);
+		if (!IS_ERR(dev->watch))
+			erofs_watch_close(dev->watch);
 		if (dev->sealed)
 			allow_write_access(dev->file);
 		if (!IS_ERR_OR_NULL(dev->handle))

@@ -18,12 +18,27 @@
  * All reads run with the credentials of the file's opener. No locks.
  */
 #include <linux/cred.h>
+#include <linux/fsnotify.h>
 #include <linux/magic.h>
 #include <linux/sched/mm.h>
 #include <linux/stat.h>
 #include "internal.h"
 
 static struct workqueue_struct *erofs_file_wq;
+
+/* a file that is filled while it is read has been asked about before */
+static ssize_t erofs_file_issue(struct erofs_dev *dev, struct kiocb *iocb,
+				struct iov_iter *to)
+{
+	ssize_t ret;
+
+	if (!dev->watch)
+		return vfs_iocb_iter_read(dev->file, iocb, to);
+	ret = dev->file->f_op->read_iter(iocb, to);
+	if (ret >= 0)
+		fsnotify_access(dev->file);
+	return ret;
+}
 
 static ssize_t erofs_file_iocb(struct erofs_dev *dev, u64 pos, int flags,
 			       struct iov_iter *to)
@@ -34,7 +49,7 @@ static ssize_t erofs_file_iocb(struct erofs_dev *dev, u64 pos, int flags,
 		.ki_flags	= flags,
 	};
 
-	return vfs_iocb_iter_read(dev->file, &iocb, to);
+	return erofs_file_issue(dev, &iocb, to);
 }
 
 /* the bytes [@from, @from + @len) of the request's memory */
@@ -172,7 +187,7 @@ static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len,
 		.ki_flags	= IOCB_DIRECT | (may_wait ? 0 : IOCB_NOWAIT),
 		.ki_complete	= erofs_file_complete,
 	};
-	ret = vfs_iocb_iter_read(req->dev->file, &req->iocb, &req->iter);
+	ret = erofs_file_issue(req->dev, &req->iocb, &req->iter);
 	if (ret != -EIOCBQUEUED)
 		erofs_file_complete(&req->iocb, ret);
 }
@@ -211,17 +226,57 @@ static bool erofs_file_read(struct erofs_req *req, bool may_wait)
 	return started;
 }
 
+/*
+ * A range is asked about once, and by whoever reads: the answer may be long in
+ * coming, and a task that is killed has to go. It may even be the one that should
+ * have answered.
+ */
+static int erofs_file_ask(struct erofs_dev *dev, u64 pos, size_t len,
+			  bool *alone)
+{
+	const struct cred *old;
+	loff_t at = dev->base + pos;
+	unsigned int nofs;
+	int err;
+
+	*alone = false;
+	if (!dev->watch)
+		return 0;
+	old = override_creds(dev->file->f_cred);
+	nofs = memalloc_nofs_save();
+	err = rw_verify_area(READ, dev->file, &at, len);
+	memalloc_nofs_restore(nofs);
+	revert_creds(old);
+	if (!err)
+		*alone = !erofs_watch_alive(dev->watch);
+	return err == -ERESTARTSYS ? -EINTR : err;
+}
+
 static void erofs_file_work(struct work_struct *work)
 {
 	struct erofs_req *req = container_of(work, struct erofs_req, work);
+	struct erofs_dev *dev = req->dev;
+	int err = 0;
 
-	erofs_file_read(req, true);
+	if (req->alone)
+		err = erofs_watch_holes(dev->file, dev->base + req->pos,
+					req->len);
+	if (err)
+		erofs_req_end(req, err);
+	else
+		erofs_file_read(req, true);
 	erofs_req_put(req);
 }
 
 static void erofs_file_submit(struct erofs_req *req)
 {
-	if (!req->dev->wq && erofs_file_read(req, false))
+	int err = erofs_file_ask(req->dev, req->pos, req->len, &req->alone);
+
+	if (err) {
+		erofs_req_end(req, err);
+		return;
+	}
+	if (!req->dev->wq && !req->alone && erofs_file_read(req, false))
 		return;
 	/* the worker is a submitter of its own */
 	refcount_inc(&req->ref);
@@ -244,9 +299,17 @@ const struct erofs_dev_ops erofs_file_ops = {
  */
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to)
 {
-	const struct cred *old = override_creds(dev->file->f_cred);
-	ssize_t ret = erofs_file_iocb(dev, pos, IOCB_DIRECT, to);
+	const size_t len = iov_iter_count(to);
+	const struct cred *old;
+	bool alone;
+	ssize_t ret = erofs_file_ask(dev, pos, len, &alone);
 
+	if (!ret && alone)
+		ret = erofs_watch_holes(dev->file, dev->base + pos, len);
+	if (ret)
+		return ret;
+	old = override_creds(dev->file->f_cred);
+	ret = erofs_file_iocb(dev, pos, IOCB_DIRECT, to);
 	revert_creds(old);
 	return ret;
 }

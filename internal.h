@@ -25,6 +25,7 @@
 
 struct erofs_dev;
 struct erofs_req;
+struct erofs_watch;
 
 /* ---- options ---- */
 
@@ -111,6 +112,7 @@ struct erofs_dev_ops {
  * @can_direct: the file can do direct reads
  * @can_peek: the file can be asked for what its cache holds
  * @no_locks: reading the file takes no lock that a reader could hold
+ * @watch: where somebody fills @file while it is read, else NULL
  * @wq: issues reads where the reader's stack could become too deep, or NULL
  * @dax_dev: direct access of @bdev's memory, or NULL
  * @dax_start: byte of @dax_dev at which @bdev begins
@@ -131,6 +133,7 @@ struct erofs_dev {
 	bool can_direct;
 	bool can_peek;
 	bool no_locks;
+	struct erofs_watch *watch;
 	struct workqueue_struct *wq;
 	struct dax_device *dax_dev;
 	u64 dax_start;
@@ -363,6 +366,7 @@ static inline bool erofs_extent_covers(const struct erofs_extent *ext, u64 pos)
  * @iter: file transport: what of @vecs is still to be read
  * @from: file transport: first byte of the request that goes direct
  * @expect: file transport: how many do, all of which must arrive
+ * @alone: file transport: nobody was there to fill the range
  * @work: file transport: runs in the device's workqueue
  * @vecs: memory; one piece never spans two folios
  */
@@ -383,6 +387,7 @@ struct erofs_req {
 			struct iov_iter iter;
 			size_t from;
 			size_t expect;
+			bool alone;
 			struct work_struct work;
 		};
 	};
@@ -466,6 +471,14 @@ int erofs_file_init(void);
 void erofs_file_exit(void);
 int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev);
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
+
+/* watch.c */
+int erofs_watch_init(void);
+void erofs_watch_exit(void);
+struct erofs_watch *erofs_watch_open(struct file *file);
+void erofs_watch_close(struct erofs_watch *watch);
+bool erofs_watch_alive(const struct erofs_watch *watch);
+int erofs_watch_holes(struct file *file, loff_t pos, size_t len);
 
 /* meta.c */
 

@@ -700,9 +700,12 @@ static int __init erofs_init(void)
 	err = erofs_file_init();
 	if (err)
 		goto out_cache;
-	err = z_erofs_init();
+	err = erofs_watch_init();
 	if (err)
 		goto out_file;
+	err = z_erofs_init();
+	if (err)
+		goto out_watch;
 	err = erofs_sysfs_init();
 	if (err)
 		goto out_encoded;
@@ -712,6 +715,8 @@ static int __init erofs_init(void)
 	erofs_sysfs_exit();
 out_encoded:
 	z_erofs_exit();
+out_watch:
+	erofs_watch_exit();
 out_file:
 	erofs_file_exit();
 out_cache:
@@ -728,6 +733,7 @@ static void __exit erofs_exit(void)
 	unregister_filesystem(&erofs_fs_type);
 	erofs_sysfs_exit();
 	z_erofs_exit();
+	erofs_watch_exit();
 	erofs_file_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
