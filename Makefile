@@ -47,6 +47,15 @@ uml: setup
 check-kasan: setup
 	scripts/check-kasan
 
+# mistakes planted in the module, each of which a test has to find
+check-mutants: setup
+	scripts/check-mutants
+
+# images mutated with the format in mind, and hostile ones written by hand
+mutate: setup
+	scripts/mutate -j 2 -f -n $(or $(SEEDS),20000)
+	scripts/mutate -H
+
 style: setup
 	scripts/style.sh
 
@@ -62,9 +71,11 @@ help:
 	@echo 'make check           run the test suite on 6.12 and 6.1, in qemu'
 	@echo 'make check-models    compare the decoders with naive models, in user space'
 	@echo 'make uml             build a kernel with sanitizers; make check-kasan uses it'
+	@echo 'make mutate          read mutated and hostile images there; SEEDS=n of them'
+	@echo 'make check-mutants   plant mistakes in the module and see that tests find them'
 	@echo 'make bench           measure it against its peers'
 	@echo 'make style           what the sources have to pass'
 
 .PHONY: all modules install uninstall clean setup demo check check-models uml
-.PHONY: check-kasan style bench help
+.PHONY: check-kasan check-mutants mutate style bench help
 endif
