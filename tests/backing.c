@@ -25,45 +25,7 @@
 
 #define IMAGE	"default-4096"
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
-/* Where each case puts its image: ext4 reads past the page cache, tmpfs cannot */
-enum where { ON_TMPFS, ON_EXT4 };
-
 static const enum where on_tmpfs = ON_TMPFS, on_ext4 = ON_EXT4;
-
-static const char *lower_dir(enum where where)
-{
-	const char *dir = new_dir("lower"), *file = tmp_path("disk");
-
-	if (where == ON_TMPFS)
-		NEED_OK(do_mount("none", dir, "tmpfs", 0, NULL), "tmpfs");
-	else
-		NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
-			  "mount -o loop %s %s", file, file, file, dir), "ext4");
-	return dir;
-}
-
-/* Where the first byte of a flat file lies in the image */
-static off_t data_position(const char *path)
-{
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
-	int fd = open_need(path, O_RDONLY);
-
-	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
-	     "FIEMAP %s: %m", path);
-	close(fd);
-	return m.extent.fe_physical;
-}
 
 struct victim {
 	const char *image;		/* of the lower filesystem */

@@ -42,14 +42,6 @@ static const char *dump(void)
 	return data_path(image_find(IMAGE)->dump);
 }
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 static int create_logged(int fs, const char *what)
 {
 	int ret = cfg_create(fs);

@@ -16,14 +16,6 @@
 
 #define PMEM	"/dev/pmem0"
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 static void put_image(const char *name)
 {
 	int fd;

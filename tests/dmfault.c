@@ -31,14 +31,6 @@
 
 static bool long_run;
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 /* ----------------------------------------------------------------- the disk */
 
 #define DM	"erofs-dmfault"
@@ -226,10 +218,10 @@ static void open_disk(struct disk *d, const char *file)
 
 /* ------------------------------------------------------ an image on that disk */
 
-enum where { BELOW_IMAGE, BELOW_EXT4 };
+enum layer { BELOW_IMAGE, BELOW_EXT4 };
 
 struct bed {
-	enum where where;
+	enum layer layer;
 	const char *image;
 	struct disk disk;
 	struct subject s;
@@ -252,15 +244,15 @@ static void make_ext4(struct bed *b)
 	b->s.src.path = below(b->lower, "image");
 }
 
-static void set_up(struct bed *b, enum where where, const char *image)
+static void set_up(struct bed *b, enum layer layer, const char *image)
 {
 	const struct file_op *op = file_op_find("read");
 	int fd;
 
 	memset(b, 0, sizeof(*b));
-	b->where = where;
+	b->layer = layer;
 	b->image = image;
-	if (where == BELOW_EXT4) {
+	if (layer == BELOW_EXT4) {
 		make_ext4(b);
 	} else {
 		open_disk(&b->disk, data_path(image_find(image)->image));
@@ -294,7 +286,7 @@ static int read_file(const struct bed *b, int fd)
 }
 
 struct plan {
-	enum where where;
+	enum layer layer;
 	const char *image;
 };
 
@@ -308,7 +300,7 @@ static void errors(const void *arg)
 	size_t k;
 	int fd;
 
-	set_up(&b, p->where, p->image);
+	set_up(&b, p->layer, p->image);
 	fd = open_need(b.s.file, O_RDONLY);
 	for (i = 0; i < rounds && !tap_failed(); i++) {
 		forget_all(fd);
@@ -347,7 +339,7 @@ static void errors_at_mount(const void *arg)
 	struct bed b;
 	int err;
 
-	set_up(&b, p->where, p->image);
+	set_up(&b, p->layer, p->image);
 	CHECK_ERR(do_umount(b.s.mnt, 0), 0, "umount");
 	for (at = 0; at < 128; at += step) {
 		if (at + step >= b.disk.sectors)
@@ -367,20 +359,6 @@ static void errors_at_mount(const void *arg)
 	CHECK(failed, "no mount has failed");
 	NEED_OK(mount_at(&b.s.src, b.s.mnt), "mount at the end");
 	take_down(&b);
-}
-
-static off_t data_position(const char *path)
-{
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
-	int fd = open_need(path, O_RDONLY);
-
-	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
-	     "FIEMAP %s: %m", path);
-	close(fd);
-	return m.extent.fe_physical;
 }
 
 /* A few bad sectors: their pages fail, and none that is far from them */
@@ -496,7 +474,7 @@ static void toggled(const void *arg)
 	struct reader r[4];
 	struct bed b;
 
-	set_up(&b, p->where, p->image);
+	set_up(&b, p->layer, p->image);
 	start_readers(r, 4, &b);
 	for (i = 0; i < rounds; i++) {
 		dm_switch(i % 2 ? linear(&b.disk) : all_errors(&b.disk));
@@ -518,7 +496,7 @@ static void flakey(const void *arg)
 	struct bed b;
 	double end;
 
-	set_up(&b, p->where, p->image);
+	set_up(&b, p->layer, p->image);
 	snprintf(args, sizeof(args), "%s 0 1 1", b.disk.loop);
 	add_target(&t, 0, b.disk.sectors, "flakey", args);
 	if (!dm_load(&t)) {
@@ -547,7 +525,7 @@ static void delayed(const void *arg)
 	struct bed b;
 	int status;
 
-	set_up(&b, p->where, p->image);
+	set_up(&b, p->layer, p->image);
 	snprintf(args, sizeof(args), "%s 0 %u", b.disk.loop, long_run ? 100 : 20);
 	add_target(&t, 0, b.disk.sectors, "delay", args);
 	if (!dm_load(&t)) {

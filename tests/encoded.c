@@ -31,14 +31,6 @@
 
 static const char *trace_dir;
 
-static const char *below(const char *dir, const char *name)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
 /*
  * Without names of tasks, which would be learned in the scheduler: turning that
  * on patches code that runs on all CPUs, and emulated ones do not always bear it.

@@ -41,14 +41,6 @@
 
 static bool long_run;
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 /* ----------------------------------------------------- what makes things fail */
 
 struct injector {
@@ -698,20 +690,7 @@ static void stall(const void *arg)
 
 /* -------------------------------------------- a file that changes all the time */
 
-enum where { ON_TMPFS, ON_EXT4 };
 static const enum where on_tmpfs = ON_TMPFS, on_ext4 = ON_EXT4;
-
-static const char *lower_dir(enum where where)
-{
-	const char *dir = new_dir("lower"), *file = tmp_path("disk");
-
-	if (where == ON_TMPFS)
-		NEED_OK(do_mount("none", dir, "tmpfs", 0, NULL), "tmpfs");
-	else
-		NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
-			  "mount -o loop %s %s", file, file, file, dir), "ext4");
-	return dir;
-}
 
 struct checker {
 	pthread_t thread;
@@ -774,21 +753,6 @@ static void rewrite(const char *path, const char *whole, size_t len)
 
 	NEED(write(fd, whole, len) == (ssize_t)len, "write: %m");
 	close(fd);
-}
-
-/* Where the first byte of a flat file lies in the image */
-static off_t data_position(const char *path)
-{
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
-	int fd = open_need(path, O_RDONLY);
-
-	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
-	     "FIEMAP %s: %m", path);
-	close(fd);
-	return m.extent.fe_physical;
 }
 
 static void damage_once(const char *image, off_t at, unsigned int k,

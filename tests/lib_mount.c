@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -321,7 +323,7 @@ const char *err_name(int err)
 /* ------------------------------------------------- places and small tools */
 
 /* Never freed: a case holds a few of these, and its process ends with it */
-static const char *join(const char *dir, const char *name)
+const char *below(const char *dir, const char *name)
 {
 	char *p;
 
@@ -339,17 +341,17 @@ const char *data_dir(void)
 
 const char *data_path(const char *name)
 {
-	return join(data_dir(), name);
+	return below(data_dir(), name);
 }
 
 const char *tool_path(const char *name)
 {
-	return join(tool_dir, name);
+	return below(tool_dir, name);
 }
 
 const char *tmp_path(const char *name)
 {
-	return join(case_dir, name);
+	return below(case_dir, name);
 }
 
 const char *new_dir(const char *name)
@@ -358,6 +360,32 @@ const char *new_dir(const char *name)
 
 	NEED(!mkdir(p, 0755), "mkdir %s: %m", p);
 	return p;
+}
+
+off_t data_position(const char *path)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
+	int fd = open_need(path, O_RDONLY);
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
+	     "FIEMAP %s: %m", path);
+	close(fd);
+	return m.extent.fe_physical;
+}
+
+const char *lower_dir(enum where where)
+{
+	const char *dir = new_dir("lower"), *file = tmp_path("disk");
+
+	if (where == ON_TMPFS)
+		NEED_OK(do_mount("none", dir, "tmpfs", 0, NULL), "tmpfs");
+	else
+		NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
+			  "mount -o loop %s %s", file, file, file, dir), "ext4");
+	return dir;
 }
 
 int run(const char *fmt, ...)

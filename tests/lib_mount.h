@@ -99,6 +99,15 @@ const char *new_dir(const char *name);
 /* A path in the case's own tmpfs; nothing is made there */
 const char *tmp_path(const char *name);
 
+/* DIR/name; never freed */
+const char *below(const char *dir, const char *name);
+/* Where the first byte of a flat file lies in its image, as FIEMAP says */
+off_t data_position(const char *path);
+
+/* A filesystem to keep images on: ext4 reads past the page cache, tmpfs cannot */
+enum where { ON_TMPFS, ON_EXT4 };
+const char *lower_dir(enum where where);
+
 /* Runs a command of the shell; its exit code, 128+n for a signal */
 int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool have_command(const char *name);

@@ -198,14 +198,6 @@ static void kill_daemon(struct lazy *z)
 
 /* ---------------------------------------------------------------- mounts */
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 static void add_store(struct lazy *z, const char *from, int nr)
 {
 	struct store *s = &z->store[z->nr_stores++];
@@ -288,21 +280,6 @@ static uint64_t whole_size(const struct lazy *z)
 		sum += st.st_size;
 	}
 	return sum;
-}
-
-/* Where the first byte of a flat file lies in the image */
-static off_t data_position(const char *path)
-{
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
-	} m = { .map = { .fm_length = ~0ULL, .fm_extent_count = 1 } };
-	int fd = open_need(path, O_RDONLY);
-
-	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
-	     "FIEMAP %s: %m", path);
-	close(fd);
-	return m.extent.fe_physical;
 }
 
 /*

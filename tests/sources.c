@@ -549,14 +549,6 @@ static void opener_credentials(const void *arg)
 
 /* --------------------------------------------------------------- nesting */
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 /* nest1 holds default-4096, nest2 holds nest1, and so on */
 static void nested(const void *arg)
 {

@@ -35,14 +35,6 @@
 
 static bool long_run;
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 static uint32_t next_random(uint32_t *state)
 {
 	*state = *state * 1664525 + 1013904223;

@@ -23,14 +23,6 @@
 
 static const enum via by_file = VIA_PATH, by_block = VIA_LOOP;
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 /* --------------------------------------------------------- reading threads */
 
 struct target {

@@ -37,14 +37,6 @@
 #define FS_IOC_GETFSLABEL	_IOR(0x94, 49, char[256])
 #endif
 
-static const char *below(const char *dir, const char *name)
-{
-	char *p;
-
-	NEED(asprintf(&p, "%s/%s", dir, name) > 0, "memory");
-	return p;
-}
-
 static const char *mount_image(const char *name, enum via via, const char *at)
 {
 	const struct image *img = image_find(name);
