@@ -184,6 +184,7 @@ struct erofs_prefix {
 
 /**
  * struct erofs_sb_info - one mount; immutable after mount but where it is said
+ * @ident: tells mounts of different primary devices apart at a glance
  * @desc: the checked superblock
  * @opts: mount options; replaced by remount under s_umount
  * @backing: what kind of superblock this is
@@ -210,6 +211,7 @@ struct erofs_prefix {
  * @kobj_gone: completed by the release of @kobj
  */
 struct erofs_sb_info {
+	unsigned long ident;
 	struct erofs_sb_desc desc;
 	struct erofs_opts opts;
 	enum erofs_backing backing;

@@ -488,6 +488,9 @@ static bool erofs_mounts_same(const struct erofs_sb_info *a,
 {
 	unsigned int i;
 
+	/* first, for a new mount is compared with all others */
+	if (a->ident != b->ident)
+		return false;
 	if (a->nr_src != b->nr_src || !erofs_opts_same(&a->opts, &b->opts))
 		return false;
 	for (i = 0; i < a->nr_src; i++)
@@ -539,6 +542,8 @@ static int erofs_resolve_sources(struct fs_context *fc)
 		err = erofs_src_resolve(fc, &sbi->src[i], !i);
 	if (err)
 		return err;
+	sbi->ident = sbi->src[0].bdev ?:
+		     (unsigned long)file_inode(sbi->src[0].file);
 	kfree(fc->source);
 	fc->source = kstrdup(sbi->src[0].name, GFP_KERNEL);
 	return fc->source ? erofs_check_opts(fc) : -ENOMEM;
