@@ -58,7 +58,11 @@ static ssize_t sync_decompress_store(struct erofs_sb_info *sbi,
 				&sbi->sync_decompress);
 }
 
-/* bit 0: metadata of the primary device; bit 1: what is kept of encoded data */
+/*
+ * bit 0: metadata of the primary device; bit 1: what is kept of encoded data.
+ * All of it goes: a folio that somebody holds for a moment, as a CPU does that
+ * has read it and not put it on the LRU list yet, is unlinked all the same.
+ */
 static ssize_t drop_caches_store(struct erofs_sb_info *sbi, const char *buf,
 				 size_t len)
 {
@@ -68,7 +72,7 @@ static ssize_t drop_caches_store(struct erofs_sb_info *sbi, const char *buf,
 	if (ret < 0 || !what)
 		return -EINVAL;
 	if (what & 1)
-		invalidate_mapping_pages(sbi->meta->i_mapping, 0, -1);
+		invalidate_inode_pages2(sbi->meta->i_mapping);
 	if (what & 2)
 		z_erofs_cache_drop(sbi);
 	return ret;

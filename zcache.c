@@ -55,8 +55,12 @@ void z_erofs_cache_exit(struct erofs_sb_info *sbi)
 }
 
 /**
- * z_erofs_cache_drop - forget stored bytes that nobody uses just now
+ * z_erofs_cache_drop - forget stored bytes
  * @sbi: the mount
+ *
+ * Readers that hold some of them finish with what they hold.
+ *
+ * Context: sleeps until reads that were begun are done.
  */
 void z_erofs_cache_drop(struct erofs_sb_info *sbi)
 {
@@ -64,8 +68,7 @@ void z_erofs_cache_drop(struct erofs_sb_info *sbi)
 
 	for (i = 0; i < sbi->nr_devs; i++)
 		if (sbi->devs[i].zcache)
-			invalidate_mapping_pages(sbi->devs[i].zcache->i_mapping,
-						 0, -1);
+			invalidate_inode_pages2(sbi->devs[i].zcache->i_mapping);
 	z_erofs_pool_shrink(&sbi->pool);
 }
 

@@ -15,6 +15,7 @@
 #include <ftw.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -247,6 +248,15 @@ static const char *mount_with(enum via via, const char *opts)
 	return dir;
 }
 
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	NEED(!sched_setaffinity(0, sizeof(set), &set), "CPU %d: %m", cpu);
+}
+
 static void strategy(const void *arg)
 {
 	const struct strategy *s = arg;
@@ -258,8 +268,14 @@ static void strategy(const void *arg)
 	snprintf(opts, sizeof(opts), "cache_strategy=%s", s->name);
 	mnt = mount_with(s->via, opts);
 	victims_find(mnt);
+	/*
+	 * What a CPU has read lately is not on its LRU list yet, and held for
+	 * that. Another CPU must be able to drop it all the same.
+	 */
+	run_on_cpu(get_nprocs() - 1);
 	first = reread();
 	again = reread();
+	run_on_cpu(0);
 	NEED_OK(write_str(attr("drop_caches"), "2"), "drop_caches");
 	dropped = reread();
 	tap_note("%u extents: %u device reads, %u again, %u when dropped", nr_victims,
