@@ -231,6 +231,26 @@ static inline void k_inode_set_times(struct inode *inode, time64_t sec, long ns)
 
 /* ---- folios ---- */
 
+/* since 6.6: memcpy_to_folio() */
+static inline void k_memcpy_to_folio(struct folio *folio, size_t off,
+				     const void *from, size_t len)
+{
+#if K_GE(6, 12)
+	memcpy_to_folio(folio, off, from, len);
+#else
+	size_t n;
+
+	for (; len; off += n, from += n, len -= n) {
+		void *to = kmap_local_folio(folio, off);
+
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(off));
+		memcpy(to, from, n);
+		kunmap_local(to);
+	}
+	flush_dcache_folio(folio);
+#endif
+}
+
 /* since 6.7: folio_end_read() */
 static inline void k_folio_end_read(struct folio *folio, bool ok)
 {

@@ -178,21 +178,6 @@ static struct z_erofs_key z_erofs_pcl_key(const struct erofs_extent *ext)
 	};
 }
 
-static void z_erofs_copy_out(const u8 *from, struct folio *folio, size_t off,
-			     size_t len)
-{
-	size_t n;
-
-	for (; len; off += n, from += n, len -= n) {
-		void *to = kmap_local_folio(folio, off);
-
-		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(off));
-		memcpy(to, from, n);
-		kunmap_local(to);
-	}
-	flush_dcache_folio(folio);
-}
-
 /* What a workspace still holds decoded needs no pcluster at all. */
 static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 				 const struct erofs_extent *ext,
@@ -206,7 +191,7 @@ static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 	ws = z_erofs_ws_find(&sbi->pool, &key, ext->len);
 	if (!ws)
 		return false;
-	z_erofs_copy_out(ws->out + seg->skip, seg->folio, seg->off, seg->len);
+	k_memcpy_to_folio(seg->folio, seg->off, ws->out + seg->skip, seg->len);
 	z_erofs_ws_put(&sbi->pool, ws);
 	return true;
 }
@@ -284,19 +269,15 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 
 /* ---- decode ---- */
 
-/* bytes [@pos, @pos + @len) of the pcluster */
-static void z_erofs_in_copy(const struct z_erofs_pcl *pcl, size_t pos, void *dst,
-			   size_t len)
+/* byte @pos of the pcluster; @room receives how many follow it in one piece */
+static const u8 *z_erofs_in_at(const struct z_erofs_pcl *pcl, size_t pos,
+			       size_t *room)
 {
 	const size_t unit = PAGE_SIZE << pcl->in_order;
-	size_t n;
+	const size_t off = (pos + pcl->in_skip) & (unit - 1);
 
-	for (pos += pcl->in_skip; len; pos += n, dst += n, len -= n) {
-		const size_t off = pos & (unit - 1);
-
-		n = min(len, unit - off);
-		memcpy(dst, folio_address(pcl->in[pos / unit]) + off, n);
-	}
+	*room = unit - off;
+	return folio_address(pcl->in[(pos + pcl->in_skip) / unit]) + off;
 }
 
 /* Byte @skip of a pcluster that is not encoded; FORMAT.md section 16.2. */
@@ -318,19 +299,15 @@ static size_t z_erofs_plain_pos(const struct z_erofs_pcl *pcl, size_t skip,
 static void z_erofs_plain_seg(const struct z_erofs_pcl *pcl,
 			     const struct z_erofs_seg *seg)
 {
-	size_t done, n, run;
+	size_t done, n, run, room;
 
 	for (done = 0; done < seg->len; done += n) {
-		const size_t off = seg->off + done;
 		size_t pos = z_erofs_plain_pos(pcl, seg->skip + done, &run);
-		void *to = kmap_local_folio(seg->folio, off);
+		const u8 *from = z_erofs_in_at(pcl, pos, &room);
 
-		n = min3(seg->len - done, run,
-			 (size_t)(PAGE_SIZE - offset_in_page(off)));
-		z_erofs_in_copy(pcl, pos, to, n);
-		kunmap_local(to);
+		n = min3(seg->len - done, run, room);
+		k_memcpy_to_folio(seg->folio, seg->off + done, from, n);
 	}
-	flush_dcache_folio(seg->folio);
 }
 
 static void z_erofs_plain(const struct z_erofs_pcl *pcl)
@@ -345,14 +322,22 @@ static void z_erofs_plain(const struct z_erofs_pcl *pcl)
 static const u8 *z_erofs_in_whole(struct z_erofs_pcl *pcl,
 				  struct z_erofs_ws *ws)
 {
+	const size_t plen = pcl->ext.plen;
+	const u8 *from;
+	size_t pos, n;
 	u8 *in;
 
+	from = z_erofs_in_at(pcl, 0, &n);
 	if (pcl->nr_in == 1)
-		return folio_address(pcl->in[0]) + pcl->in_skip;
-	in = z_erofs_ws_in(ws, pcl->ext.plen);
+		return from;
+	in = z_erofs_ws_in(ws, plen);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
-	z_erofs_in_copy(pcl, 0, in, pcl->ext.plen);
+	for (pos = 0; pos < plen; pos += n) {
+		from = z_erofs_in_at(pcl, pos, &n);
+		n = min(n, plen - pos);
+		memcpy(in + pos, from, n);
+	}
 	return in;
 }
 
@@ -386,8 +371,8 @@ static void z_erofs_segs_out(const struct z_erofs_pcl *pcl, const u8 *out)
 	for (i = 0; i < pcl->nr_segs; i++) {
 		const struct z_erofs_seg *seg = &pcl->segs[i];
 
-		z_erofs_copy_out(out + seg->skip, seg->folio, seg->off,
-				 seg->len);
+		k_memcpy_to_folio(seg->folio, seg->off, out + seg->skip,
+				  seg->len);
 	}
 }
 
