@@ -20,7 +20,7 @@
 #include "fileops.h"
 
 /* More of a file would only make the same reads again */
-#define MAX_FILE	(128 << 10)
+#define MAX_FILE	(256 << 10)
 
 void sum_bytes(uint64_t *sum, const void *data, size_t len)
 {
