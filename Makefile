@@ -40,10 +40,13 @@ check: setup
 check-models: setup
 	$(MAKE) -C tests/user check
 
-# a User Mode Linux kernel with KASAN, lockdep and more, and the suite in it
+# User Mode Linux: with KASAN, lockdep and more; small and fast; for timing
 uml: setup
 	scripts/uml-build -k kasan
+	scripts/uml-build -k small
+	scripts/uml-build -k time
 
+# the suite, storms and hostile images under the first of them
 check-kasan: setup
 	scripts/check-kasan
 
@@ -53,8 +56,13 @@ check-mutants: setup
 
 # images mutated with the format in mind, and hostile ones written by hand
 mutate: setup
-	scripts/mutate -j 2 -f -n $(or $(SEEDS),20000)
+	scripts/mutate -j 2 -f -n $(or $(SEEDS),20000) $(if $(SEED),-s $(SEED))
 	scripts/mutate -H
+
+# the pure decoders as libFuzzer targets, each for so many seconds
+fuzz: setup
+	scripts/setup --fuzz
+	$(MAKE) -C tests/user fuzz SECONDS=$(or $(SECONDS),60)
 
 style: setup
 	scripts/style.sh
@@ -70,12 +78,14 @@ help:
 	@echo 'make demo            see it work on 6.12 and 6.1, in qemu'
 	@echo 'make check           run the test suite on 6.12 and 6.1, in qemu'
 	@echo 'make check-models    compare the decoders with naive models, in user space'
-	@echo 'make uml             build a kernel with sanitizers; make check-kasan uses it'
+	@echo 'make check-kasan     run the test suite in a kernel with sanitizers'
 	@echo 'make mutate          read mutated and hostile images there; SEEDS=n of them'
+	@echo 'make fuzz            run the decoders as fuzz targets; SECONDS=n each'
+	@echo 'make uml             build the User Mode Linux kernels that these use'
 	@echo 'make check-mutants   plant mistakes in the module and see that tests find them'
 	@echo 'make bench           measure it against its peers'
 	@echo 'make style           what the sources have to pass'
 
 .PHONY: all modules install uninstall clean setup demo check check-models uml
-.PHONY: check-kasan check-mutants mutate style bench help
+.PHONY: check-kasan check-mutants mutate fuzz style bench help
 endif
