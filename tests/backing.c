@@ -50,21 +50,9 @@ static void set_up(struct victim *v, enum where where)
 	drop_caches();
 }
 
-/* Pages of the mount go, those that are in use included as far as can be */
-static void forget(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-		close(fd);
-	}
-	drop_caches();
-}
-
 static void all_right(struct victim *v, const char *when)
 {
-	forget(v->file);
+	forget_file(v->file);
 	CHECK(file_is_pattern(v->file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE),
 	      "%s", when);
 	tree_equals(v->dir, data_path(image_find(IMAGE)->dump));
@@ -112,7 +100,7 @@ static void overwritten(const void *arg)
 	memset(bytes, 'X', sizeof(bytes));
 	NEED(pwrite(fd, bytes, sizeof(bytes), v.at + 65536) == sizeof(bytes), "%m");
 	NEED(!fsync(fd), "%m");
-	forget(v.file);
+	forget_file(v.file);
 	CHECK(!read_damaged(v.file, 'X', 65536, 65536 + sizeof(bytes)),
 	      "errors, where only bytes have changed");
 	pattern_fill(bytes, sizeof(bytes), PATTERN_EXACT_SEED, 65536);
@@ -132,7 +120,7 @@ static void punched(const void *arg)
 	fd = open_need(v.image, O_RDWR);
 	NEED(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			v.at + 65536, sizeof(bytes)), "punch: %m");
-	forget(v.file);
+	forget_file(v.file);
 	read_damaged(v.file, 0, 65536, 65536 + sizeof(bytes));
 	pattern_fill(bytes, sizeof(bytes), PATTERN_EXACT_SEED, 65536);
 	NEED(pwrite(fd, bytes, sizeof(bytes), v.at + 65536) == sizeof(bytes), "%m");
@@ -151,7 +139,7 @@ static void shrunk(const void *arg)
 	whole = slurp(v.image, &len);
 	NEED(whole, "%m");
 	NEED(!truncate(v.image, v.at + 98304), "truncate: %m");
-	forget(v.file);
+	forget_file(v.file);
 	CHECK(read_damaged(v.file, 0, 98304, PATTERN_EXACT_SIZE),
 	      "no error past the end of the image");
 	fd = open_need(v.image, O_WRONLY);
@@ -197,7 +185,7 @@ static void mapped_while_shrunk(const void *arg)
 	whole = slurp(v.image, &len);
 	NEED(whole, "%m");
 	NEED(!truncate(v.image, v.at + 4096), "truncate: %m");
-	forget(v.file);
+	forget_file(v.file);
 	pid = fork();
 	if (!pid) {
 		const volatile char *map;
@@ -352,7 +340,7 @@ static void fuse_right(struct fuse_victim *v, const char *when)
 {
 	switch_faults(v);
 	close(v->fd);
-	forget(v->file);
+	forget_file(v->file);
 	CHECK(file_is_pattern(v->file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE),
 	      "%s", when);
 	tree_equals(v->dir, data_path(image_find(IMAGE)->dump));

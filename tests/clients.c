@@ -184,17 +184,22 @@ static int add_layer(int ovl, const char *key, int fd)
 	return cfg_str(ovl, key, path);
 }
 
-static int overlay_of(int img, int objects)
+static int open_overlay(void)
 {
-	int ovl = fs_open("overlay"), ret, mnt;
+	int ovl = fs_open("overlay");
 
 	NEED_OK(ovl, "fsopen overlay");
 	NEED_OK(cfg_str(ovl, "source", "composefs"), "source");
 	NEED_OK(cfg_str(ovl, "metacopy", "on"), "metacopy");
 	NEED_OK(cfg_str(ovl, "redirect_dir", "on"), "redirect_dir");
-	ret = add_layer(ovl, "lowerdir+", img);
-	if (!ret)
-		ret = add_layer(ovl, "datadir+", objects);
+	return ovl;
+}
+
+/* The mount of a context whose layers were taken with ret, or what went wrong */
+static int close_overlay(int ovl, int ret)
+{
+	int mnt;
+
 	if (!ret)
 		ret = cfg_create(ovl);
 	mnt = ret ? ret : fs_mount(ovl, 0);
@@ -203,24 +208,25 @@ static int overlay_of(int img, int objects)
 	return mnt;
 }
 
+static int overlay_of(int img, int objects)
+{
+	int ovl = open_overlay();
+	int ret = add_layer(ovl, "lowerdir+", img);
+
+	if (!ret)
+		ret = add_layer(ovl, "datadir+", objects);
+	return close_overlay(ovl, ret);
+}
+
 /* The same for kernels whose overlayfs knows neither lowerdir+ nor data layers */
 static int overlay_of_paths(int img, int objects)
 {
 	char lower[128];
-	int ovl = fs_open("overlay"), ret, mnt;
+	int ovl = open_overlay();
 
 	snprintf(lower, sizeof(lower), "/proc/self/fd/%d:/proc/self/fd/%d", img,
 		 objects);
-	NEED_OK(cfg_str(ovl, "source", "composefs"), "source");
-	NEED_OK(cfg_str(ovl, "metacopy", "on"), "metacopy");
-	NEED_OK(cfg_str(ovl, "redirect_dir", "on"), "redirect_dir");
-	ret = cfg_str(ovl, "lowerdir", lower);
-	if (!ret)
-		ret = cfg_create(ovl);
-	mnt = ret ? ret : fs_mount(ovl, 0);
-	fs_log(ovl, last_log, sizeof(last_log));
-	close(ovl);
-	return mnt;
+	return close_overlay(ovl, cfg_str(ovl, "lowerdir", lower));
 }
 
 static void composefs_rs(const void *arg)
@@ -323,9 +329,7 @@ static void enotblk_fallback(const void *arg)
 	const char *d = new_dir("d");
 
 	(void)arg;
-	NEED_OK(mount_file(data_path("nest3.img"), a, NULL), "depth 0");
-	NEED_OK(mount_file(below(a, "nest2.img"), b, NULL), "depth 1");
-	NEED_OK(mount_file(below(b, "nest1.img"), c, NULL), "depth 2");
+	mount_nested(a, b, c);
 	NEED_OK(storage_mount(below(c, IMAGE ".img"), d), "depth 3");
 	CHECK(files_do_not_work, "no ENOTBLK at depth 3");
 	tree_equals(d, dump());

@@ -29,8 +29,6 @@
 #include "lib_mount.h"
 #include "pattern.h"
 
-static bool long_run;
-
 /* ----------------------------------------------------------------- the disk */
 
 #define DM	"erofs-dmfault"
@@ -567,13 +565,12 @@ static const struct plan plan[] = {
 	{ BELOW_EXT4, "zstd-fragments" },
 };
 
-#define LONG	3600
 #define ONE(f, name_, i)	{ .name = #f "." name_, .fn = (f), .arg = &plan[i] }
 #define EACH(f)								\
 	ONE(f, "image", 0), ONE(f, "ext4", 1),				\
 	ONE(f, "image-encoded", 2), ONE(f, "ext4-encoded", 3)
 
-static struct tap_case cases[] = {
+static const struct tap_case cases[] = {
 	EACH(errors),
 	ONE(errors_at_mount, "image", 0),
 	ONE(errors_at_mount, "image-encoded", 2),
@@ -588,17 +585,9 @@ static struct tap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	size_t i;
 	int ret;
 
-	if (argc > 1 && !strcmp(argv[1], "-l")) {
-		long_run = true;
-		argv[1] = argv[0];
-		argc--;
-		argv++;
-		for (i = 0; i < ARRAY_SIZE(cases); i++)
-			cases[i].timeout = LONG;
-	}
+	take_long_option(&argc, &argv);
 	ret = tap_run("dmfault", cases, ARRAY_SIZE(cases), argc, argv);
 	/* What a case that has failed did not come to */
 	dm_remove();

@@ -39,8 +39,6 @@
 
 #define DETACH	2		/* MNT_DETACH */
 
-static bool long_run;
-
 /* ----------------------------------------------------- what makes things fail */
 
 struct injector {
@@ -915,7 +913,6 @@ static void add(void (*fn)(const void *), const char *name, const void *arg)
 		abort();
 	cases[nr_cases++] = (struct tap_case) {
 		.name = copy, .fn = fn, .arg = arg,
-		.timeout = long_run ? 3600 : TAP_TIMEOUT,
 	};
 }
 
@@ -1059,12 +1056,7 @@ static void make_cases(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "-l")) {
-		long_run = true;
-		argv[1] = argv[0];
-		argc--;
-		argv++;
-	}
+	take_long_option(&argc, &argv);
 	make_cases();
 	return tap_run("faults", cases, nr_cases, argc, argv);
 }

@@ -41,6 +41,8 @@ extern int umount2(const char *target, int flags);
 
 char last_log[4096];
 
+bool long_run;
+
 static bool failed;		/* of the running case, in its child */
 static char case_dir[64];
 static char tool_dir[PATH_MAX];
@@ -187,9 +189,18 @@ static unsigned int patience(void)
 	return factor && atoi(factor) > 1 ? atoi(factor) : 1;
 }
 
+static unsigned int case_limit(const struct tap_case *c)
+{
+	unsigned int limit = c->timeout ? c->timeout : TAP_TIMEOUT;
+
+	if (long_run && limit < LONG_TIMEOUT)
+		limit = LONG_TIMEOUT;
+	return limit * patience();
+}
+
 static int case_run(const struct tap_case *c, char *reason, size_t size)
 {
-	unsigned int limit = (c->timeout ? c->timeout : TAP_TIMEOUT) * patience();
+	unsigned int limit = case_limit(c);
 	int fd[2], status;
 	ssize_t n;
 	pid_t pid;
@@ -238,6 +249,16 @@ static void find_tools(const char *argv0)
 	tool_dir[n] = 0;
 	if (strrchr(tool_dir, '/'))
 		*strrchr(tool_dir, '/') = 0;
+}
+
+void take_long_option(int *argc, char ***argv)
+{
+	if (*argc < 2 || strcmp((*argv)[1], "-l"))
+		return;
+	long_run = true;
+	(*argv)[1] = (*argv)[0];
+	(*argc)--;
+	(*argv)++;
 }
 
 int tap_skip_all(const char *suite, const char *why)
@@ -511,6 +532,17 @@ void drop_caches(void)
 {
 	sync();
 	NEED_OK(write_str("/proc/sys/vm/drop_caches", "3"), "drop_caches");
+}
+
+void forget_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		close(fd);
+	}
+	drop_caches();
 }
 
 double now_s(void)
@@ -831,6 +863,24 @@ int mount_file(const char *image, const char *target, const char *opts)
 	struct source src = { .path = image, .opts = opts };
 
 	return mount_at(&src, target);
+}
+
+void mount_nested(const char *a, const char *b, const char *c)
+{
+	NEED_OK(mount_file(data_path("nest3.img"), a, NULL), "depth 0");
+	NEED_OK(mount_file(below(a, "nest2.img"), b, NULL), "depth 1");
+	NEED_OK(mount_file(below(b, "nest1.img"), c, NULL), "depth 2");
+}
+
+void overlay_at(const char *dir, const char *lower, const char *name)
+{
+	char opts[PATH_MAX * 4], up[64], work[64];
+
+	snprintf(up, sizeof(up), "up-%s", name);
+	snprintf(work, sizeof(work), "work-%s", name);
+	snprintf(opts, sizeof(opts), "lowerdir=%s,upperdir=%s,workdir=%s",
+		 lower, new_dir(up), new_dir(work));
+	NEED_OK(do_mount("none", dir, "overlay", 0, opts), name);
 }
 
 /* --------------------------------------------------------- owners mapped */

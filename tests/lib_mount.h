@@ -42,11 +42,18 @@ struct tap_case {
 };
 
 #define TAP_TIMEOUT	60
+#define LONG_TIMEOUT	3600		/* with -l */
 #define TAP_CASE(f)	{ .name = #f, .fn = (f) }
 
 /* Runs the cases whose name contains one of argv[1..], or all; exit code */
 int tap_run(const char *suite, const struct tap_case *cases, size_t nr,
 	    int argc, char **argv);
+/*
+ * The first argument "-l" asks for much longer runs of the same cases: it is
+ * taken away, long_run says so, and no case ends sooner than LONG_TIMEOUT.
+ */
+void take_long_option(int *argc, char ***argv);
+extern bool long_run;
 /* A whole program that cannot run: prints the plan "1..0 # SKIP" */
 int tap_skip_all(const char *suite, const char *why);
 
@@ -118,6 +125,8 @@ char *slurp(const char *path, size_t *len);
 char *slurp_fd(int fd, size_t *len);
 int write_str(const char *path, const char *text);
 void drop_caches(void);
+/* Pages of the file go, those that are in use included as far as can be */
+void forget_file(const char *path);
 double now_s(void);
 int open_need(const char *path, int flags);
 /* Reads len bytes at off or what there is; count, or -errno */
@@ -184,6 +193,10 @@ int mount_at(const struct source *src, const char *target);
 int mount_detached(const struct source *src);
 /* A plain file mount by path */
 int mount_file(const char *image, const char *target, const char *opts);
+/* nest3.img at a, the nest2.img in it at b, and the nest1.img in that at c */
+void mount_nested(const char *a, const char *b, const char *c);
+/* A writable overlay at dir above lower; name tells it from the case's others */
+void overlay_at(const char *dir, const char *lower, const char *name);
 
 bool via_is_block(enum via via);
 const char *via_name(enum via via);

@@ -310,20 +310,9 @@ static void end_lazy(struct lazy *z)
 	CHECK_ERR(do_umount(z->lower, 0), 0, "umount of the lower filesystem");
 }
 
-static void forget(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0) {
-		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-		close(fd);
-	}
-	drop_caches();
-}
-
 static bool exact_is_right(const char *file)
 {
-	forget(file);
+	forget_file(file);
 	return file_is_pattern(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE);
 }
 
@@ -499,11 +488,11 @@ static void dead(const void *arg)
 	NEED(pread_full(fd, buf, 4096, 65536) == 4096, "read: %m");
 	close(fd);
 	kill_daemon(&z);
-	forget(file);
+	forget_file(file);
 	errors = exact_errors(file, 0);
 	CHECK(errors == EXACT_PAGES - 1, "%u of %u pages are errors", errors,
 	      EXACT_PAGES);
-	forget(file);
+	forget_file(file);
 	CHECK(exact_errors(file, O_DIRECT) == errors, "direct reads differ");
 	start_daemon(&z, FILL);
 	CHECK(exact_is_right(file), "with a new daemon");

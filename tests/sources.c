@@ -556,9 +556,7 @@ static void nested(const void *arg)
 	const char *d = new_dir("d");
 
 	(void)arg;
-	NEED_OK(mount_file(data_path("nest3.img"), a, NULL), "depth 0");
-	NEED_OK(mount_file(below(a, "nest2.img"), b, NULL), "depth 1");
-	NEED_OK(mount_file(below(b, "nest1.img"), c, NULL), "depth 2");
+	mount_nested(a, b, c);
 	refused(mount_file(below(c, "default-4096.img"), d, NULL), -ENOTBLK,
 		"depth 3");
 	/* Two levels are enough to read the innermost tree through */
@@ -580,9 +578,7 @@ static void nested_device(const void *arg)
 
 	(void)arg;
 	src.path = image_path("blobdev-4096");
-	NEED_OK(mount_file(data_path("nest3.img"), a, NULL), "depth 0");
-	NEED_OK(mount_file(below(a, "nest2.img"), b, NULL), "depth 1");
-	NEED_OK(mount_file(below(b, "nest1.img"), c, NULL), "depth 2");
+	mount_nested(a, b, c);
 	src.dev[0] = below(c, "blobdev-4096.dev1");
 	refused(mount_at(&src, d), -ENOTBLK, "a device at depth 3");
 	NEED_OK(do_umount(c, 0), "umount");
@@ -605,17 +601,6 @@ static void nested_in_block(const void *arg)
 	NEED_OK(mount_file(below(a, "nest2.img"), b, NULL), "depth 0");
 	NEED_OK(mount_file(below(b, "nest1.img"), c, NULL), "depth 1");
 	check_mounts(below(c, "default-4096.img"), "default-4096");
-}
-
-static void overlay_at(const char *dir, const char *lower, const char *name)
-{
-	char opts[PATH_MAX * 4], up[64], work[64];
-
-	snprintf(up, sizeof(up), "up-%s", name);
-	snprintf(work, sizeof(work), "work-%s", name);
-	snprintf(opts, sizeof(opts), "lowerdir=%s,upperdir=%s,workdir=%s",
-		 lower, new_dir(up), new_dir(work));
-	NEED_OK(do_mount("none", dir, "overlay", 0, opts), name);
 }
 
 /* The other direction: what stands on us counts on our depth */

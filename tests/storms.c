@@ -33,8 +33,6 @@
 #define DETACH	2		/* MNT_DETACH */
 #define REMOUNT	32		/* MS_REMOUNT */
 
-static bool long_run;
-
 static uint32_t next_random(uint32_t *state)
 {
 	*state = *state * 1664525 + 1013904223;
@@ -916,17 +914,6 @@ static const bool many_distinct, many_same = true;
 #define TRACING		"/sys/kernel/tracing/"
 #define STACK_BOUND	8192		/* half of what a task has on x86-64 */
 
-static void overlay_at(const char *dir, const char *lower, const char *name)
-{
-	char opts[PATH_MAX * 4], up[64], work[64];
-
-	snprintf(up, sizeof(up), "up-%s", name);
-	snprintf(work, sizeof(work), "work-%s", name);
-	snprintf(opts, sizeof(opts), "lowerdir=%s,upperdir=%s,workdir=%s",
-		 lower, new_dir(up), new_dir(work));
-	NEED_OK(do_mount("none", dir, "overlay", 0, opts), name);
-}
-
 /*
  * The tracer patches every function of the kernel. Where processors are emulated
  * one may translate a half patched function for all: let there be only one.
@@ -1146,13 +1133,12 @@ static void deep_encoded(const void *arg)
 
 static const enum via by_file = VIA_PATH, by_block = VIA_LOOP;
 
-#define LONG	3600
 #define CASE(f)	{ .name = #f, .fn = (f) }
 #define BY_EACH(f)							\
 	{ .name = #f ".file", .fn = (f), .arg = &by_file },		\
 	{ .name = #f ".block", .fn = (f), .arg = &by_block }
 
-static struct tap_case cases[] = {
+static const struct tap_case cases[] = {
 	{ .name = "mounting.same", .fn = mounting, .arg = &race_same },
 	{ .name = "mounting.different", .fn = mounting, .arg = &race_different },
 	{ .name = "mounting.block", .fn = mounting, .arg = &race_block },
@@ -1175,15 +1161,6 @@ static struct tap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	size_t i;
-
-	if (argc > 1 && !strcmp(argv[1], "-l")) {
-		long_run = true;
-		argv[1] = argv[0];
-		argc--;
-		argv++;
-		for (i = 0; i < ARRAY_SIZE(cases); i++)
-			cases[i].timeout = LONG;
-	}
+	take_long_option(&argc, &argv);
 	return tap_run("storms", cases, ARRAY_SIZE(cases), argc, argv);
 }
