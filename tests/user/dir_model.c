@@ -9,7 +9,6 @@
  * Each IMAGES is a folder of *.erofs. $SEED repeats a run, $SCALE (default 100)
  * is how much of it, in percent.
  */
-#include <glob.h>
 #include "image.h"
 #include "naive_disk.h"
 #include "util.h"
@@ -353,20 +352,6 @@ static void run_image(const char *path)
 		    name, run.inodes, run.blocks);
 }
 
-static void run_images(const char *folder)
-{
-	char pattern[4096];
-	glob_t found = {};
-	size_t i;
-
-	snprintf(pattern, sizeof(pattern), "%s/*.erofs", folder);
-	if (glob(pattern, 0, NULL, &found))
-		ktap_skip(&ktap, "real images", "there are none: no mkfs.erofs");
-	for (i = 0; i < found.gl_pathc; i++)
-		run_image(found.gl_pathv[i]);
-	globfree(&found);
-}
-
 int main(int argc, char **argv)
 {
 	const char *scale = getenv("SCALE");
@@ -381,7 +366,10 @@ int main(int argc, char **argv)
 	n = rng_seeds(seeds);
 	for (i = 0; i < n; i++)
 		run_seed(seeds[i], scale ? atoi(scale) : 100);
-	for (i = 1; i < (u32)argc; i++)
-		run_images(argv[i]);
+	for (i = 1; i < (u32)argc; i++) {
+		if (!image_each(argv[i], run_image))
+			ktap_skip(&ktap, "real images",
+				  "there are none: no mkfs.erofs");
+	}
 	return ktap_end(&ktap);
 }

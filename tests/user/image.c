@@ -3,6 +3,7 @@
  * A small reader of images; image.h says what it sees.
  */
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "image.h"
@@ -49,6 +50,42 @@ int image_open(struct image *img, const char *path)
 void image_close(struct image *img)
 {
 	munmap(img->bytes, img->size);
+}
+
+size_t image_each(const char *folder, void (*run)(const char *path))
+{
+	char pattern[4096];
+	glob_t found = {};
+	size_t i, n;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.erofs", folder);
+	n = glob(pattern, 0, NULL, &found) ? 0 : found.gl_pathc;
+	for (i = 0; i < n; i++)
+		run(found.gl_pathv[i]);
+	globfree(&found);
+	return n;
+}
+
+bool image_is_encoded(const struct image_inode *ino)
+{
+	return ino->desc.layout == EROFS_LAYOUT_COMPRESSED_FULL ||
+	       ino->desc.layout == EROFS_LAYOUT_COMPRESSED_COMPACT;
+}
+
+struct z_erofs_params image_index_params(const struct image *img,
+					 const struct image_inode *ino)
+{
+	return (struct z_erofs_params) {
+		.compact = ino->desc.layout == EROFS_LAYOUT_COMPRESSED_COMPACT,
+		.isize = ino->desc.isize,
+		.tail_pos = ino->tail_pos,
+		.blkszbits = img->sb.blkszbits,
+		.algorithms = img->sb.algorithms,
+		.big_pcluster = img->sb.incompat &
+				EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
+		.legacy = !(img->sb.incompat &
+			    EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
+	};
 }
 
 static bool load_inode(const struct image *img, u64 nid, struct image_inode *ino)

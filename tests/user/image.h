@@ -8,6 +8,7 @@
 #define EROFS_TESTS_IMAGE_H
 
 #include "disk.h"
+#include "zindex.h"
 
 /**
  * struct image - an image in memory
@@ -44,6 +45,14 @@ typedef void (*image_visit_t)(struct image *img, const struct image_inode *ino,
 
 /* Visits each inode that can be reached, once; false: one cannot be decoded. */
 bool image_walk(struct image *img, image_visit_t visit, void *arg);
+
+/* Calls run for each *.erofs of the folder; how many there are. */
+size_t image_each(const char *folder, void (*run)(const char *path));
+
+/* whether the inode's data has an index, and what a lookup in it goes by */
+bool image_is_encoded(const struct image_inode *ino);
+struct z_erofs_params image_index_params(const struct image *img,
+					 const struct image_inode *ino);
 
 /* a block of a flat directory, or NULL; @len receives its valid bytes */
 const u8 *image_dirblk(const struct image *img, const struct image_inode *ino,

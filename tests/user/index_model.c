@@ -9,7 +9,6 @@
  * IMAGES is a folder of *.erofs. $SEED repeats a run, $SCALE (default 100) is how
  * much of it, in percent.
  */
-#include <glob.h>
 #include "image.h"
 #include "index_check.h"
 #include "index_gen.h"
@@ -578,27 +577,14 @@ static void visit_inode(struct image *img, const struct image_inode *ino,
 	struct image_run *run = arg;
 	struct index_case c = {
 		.mem = { .bytes = img->bytes, .len = img->size },
-		.p = {
-			.compact = ino->desc.layout ==
-				   EROFS_LAYOUT_COMPRESSED_COMPACT,
-			.isize = ino->desc.isize,
-			.tail_pos = ino->tail_pos,
-			.blkszbits = img->sb.blkszbits,
-			.algorithms = img->sb.algorithms,
-			.big_pcluster = img->sb.incompat &
-					EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
-			.legacy = !(img->sb.incompat &
-				    EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
-		},
+		.p = image_index_params(img, ino),
 		.r = &run->r,
 	};
 	struct naive_map map;
 	const char *wrong = "the model does not take it";
 	size_t i;
 
-	if (!ino->desc.isize ||
-	    (ino->desc.layout != EROFS_LAYOUT_COMPRESSED_FULL &&
-	     ino->desc.layout != EROFS_LAYOUT_COMPRESSED_COMPACT))
+	if (!ino->desc.isize || !image_is_encoded(ino))
 		return;
 	run->files++;
 	if (naive_decode(&c.mem, &c.p, &map)) {
@@ -637,19 +623,15 @@ static void run_image(const char *path)
 
 static void run_images(const char *folder)
 {
-	char pattern[4096];
-	glob_t found = {};
-	size_t i;
+	u32 i;
 
-	snprintf(pattern, sizeof(pattern), "%s/*.erofs", folder);
-	if (glob(pattern, 0, NULL, &found))
+	if (!image_each(folder, run_image)) {
 		ktap_skip(&ktap, "real images", "there are none: no mkfs.erofs");
-	for (i = 0; i < found.gl_pathc; i++)
-		run_image(found.gl_pathv[i]);
-	for (i = 0; found.gl_pathc && i < GEN_FORMS; i++)
+		return;
+	}
+	for (i = 0; i < GEN_FORMS; i++)
 		printf("# in real images: %llu files, %s\n", seen[i],
 		       gen_form_name[i]);
-	globfree(&found);
 }
 
 int main(int argc, char **argv)

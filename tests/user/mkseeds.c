@@ -86,17 +86,7 @@ static void take_chunks(const struct image *img, const struct image_inode *ino)
 static void take_index(const struct image *img, const struct image_inode *ino)
 {
 	const u64 pos = (ino->tail_pos + 7) / 8 * 8;
-	const struct z_erofs_params p = {
-		.compact = ino->desc.layout == EROFS_LAYOUT_COMPRESSED_COMPACT,
-		.isize = ino->desc.isize,
-		.tail_pos = ino->tail_pos,
-		.blkszbits = img->sb.blkszbits,
-		.algorithms = img->sb.algorithms,
-		.big_pcluster = img->sb.incompat &
-				EROFS_FEATURE_INCOMPAT_COMPR_CFGS,
-		.legacy = !(img->sb.incompat &
-			    EROFS_FEATURE_INCOMPAT_LZ4_0PADDING),
-	};
+	const struct z_erofs_params p = image_index_params(img, ino);
 	/* no index but a sorted one has more than 8 bytes for a block */
 	const u64 len = 64 + 8 * (p.isize >> p.blkszbits);
 
@@ -131,9 +121,7 @@ static void visit_inode(struct image *img, const struct image_inode *ino,
 	if (d->layout == EROFS_LAYOUT_CHUNK_BASED &&
 	    taken->chunk++ < PER_IMAGE)
 		take_chunks(img, ino);
-	if ((d->layout == EROFS_LAYOUT_COMPRESSED_FULL ||
-	     d->layout == EROFS_LAYOUT_COMPRESSED_COMPACT) &&
-	    taken->index++ < PER_IMAGE)
+	if (image_is_encoded(ino) && taken->index++ < PER_IMAGE)
 		take_index(img, ino);
 }
 
