@@ -508,19 +508,30 @@ static struct entry *read_dir(int fd, size_t bufsize, size_t *nr)
 	return list;
 }
 
-static void every_position(int fd, const struct entry *list, size_t nr)
+/* Is the next entry from there on this one? */
+static void entry_at(int fd, int64_t pos, const struct entry *want)
 {
 	char buf[512] __attribute__((aligned(8)));
 	struct raw_dirent *d = (void *)buf;
+
+	NEED(lseek(fd, pos, SEEK_SET) == pos, "lseek: %m");
+	NEED(getdents(fd, buf, sizeof(buf)) > 0, "getdents: %m");
+	NEED(!strcmp(d->name, want->name), "at %lld: %s, not %s",
+	     (long long)pos, d->name, want->name);
+}
+
+static void every_position(int fd, const struct entry *list, size_t nr)
+{
 	size_t i;
 
 	/* Backwards, so that no position follows from the one before */
 	for (i = nr; i-- > 0; ) {
-		NEED(lseek(fd, list[i].pos, SEEK_SET) == list[i].pos,
-		     "lseek: %m");
-		NEED(getdents(fd, buf, sizeof(buf)) > 0, "getdents: %m");
-		NEED(!strcmp(d->name, list[i].name), "at %lld: %s, not %s",
-		     (long long)list[i].pos, d->name, list[i].name);
+		entry_at(fd, list[i].pos, &list[i]);
+		/* One between two entries is that of the next */
+		if (!i)
+			continue;
+		entry_at(fd, list[i - 1].pos + 1, &list[i]);
+		entry_at(fd, list[i].pos - 1, &list[i]);
 	}
 }
 
@@ -709,6 +720,83 @@ static void mmap_file(const void *arg)
 	      MAP_FAILED && errno == EACCES, "shared and writable: %m");
 	munmap(private, pages * page);
 	munmap(shared, (pages + 2) * page);
+}
+
+/* Files that end inside a block, by their sizes, which are their seeds, too */
+static const unsigned int ending[] = { 1, 513, 1025, 4097, 8191, 20000 };
+
+static const char *ending_path(const char *dir, unsigned int size)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "sizes/%u", size);
+	return below(dir, name);
+}
+
+/* A copy of the image, with something where its writer has left zeros */
+static const char *littered(const struct image *img)
+{
+	const char *path = tmp_path(img->image), *dir = new_dir("looked-at");
+	char litter[4096];
+	size_t i;
+	int fd;
+
+	copy_file(data_path(img->image), path);
+	NEED_OK(mount_file(path, dir, NULL), "mount");
+	fd = open_need(path, O_WRONLY);
+	memset(litter, 0xdd, sizeof(litter));
+	for (i = 0; i < ARRAY_SIZE(ending); i++) {
+		ssize_t len = img->bs - ending[i] % img->bs;
+		off_t end = data_position(ending_path(dir, ending[i])) +
+			    ending[i];
+
+		NEED(pwrite(fd, litter, len, end) == len, "pwrite: %m");
+	}
+	close(fd);
+	NEED_OK(do_umount(dir, 0), "umount");
+	NEED(!rmdir(dir), "rmdir: %m");
+	return path;
+}
+
+static void end_is_zero(const char *path, unsigned int size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), i;
+	int fd = open_need(path, O_RDONLY);
+	char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	NEED(map != MAP_FAILED, "mmap: %m");
+	CHECK(pattern_check(map, size, size, 0) < 0, "%s: its bytes", path);
+	for (i = size; i % page; i++)
+		NEED(!map[i], "%s: byte %zu, behind the end, is %#x", path, i,
+		     (unsigned char)map[i]);
+	munmap(map, size);
+	close(fd);
+}
+
+/*
+ * What lies behind the end of a file in its last block is not the file's: it is
+ * in no mapping, however the page was filled.
+ */
+static void mmap_past_end(const void *arg)
+{
+	static const char * const images[] = { "plain-512", "plain-2048",
+					       "plain-4096" };
+	struct source src = { .via = via_of(arg) };
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(images); i++) {
+		const char *dir = new_dir(images[i]);
+
+		src.path = littered(image_find(images[i]));
+		NEED_OK(mount_at(&src, dir), "mount");
+		/* By a fault, and by readahead */
+		for (k = 0; k < ARRAY_SIZE(ending); k++)
+			end_is_zero(ending_path(dir, ending[k]), ending[k]);
+		drop_caches();
+		tree_equals(dir, data_path(image_find(images[i])->dump));
+		for (k = 0; k < ARRAY_SIZE(ending); k++)
+			end_is_zero(ending_path(dir, ending[k]), ending[k]);
+	}
 }
 
 static void mmap_holes(const void *arg)
@@ -1459,6 +1547,8 @@ static void handles_forged(const void *arg)
 			continue;
 		}
 		opened++;
+		/* Behind the nid comes a generation, and all are of the first */
+		CHECK(i < 64, "bit %u, of the generation, changes nothing", i);
 		NEED(!fstat(fd, &st), "%m");
 		close(fd);
 	}
@@ -1976,6 +2066,7 @@ static const struct tap_case cases[] = {
 	TAP_CASE(readdir_is_stat),
 	ON_BOTH(lookups),
 	ON_BOTH(mmap_file),
+	ON_BOTH(mmap_past_end),
 	ON_BOTH(mmap_holes),
 	ON_BOTH(exec_file),
 	ON_BOTH(sendfile_splice),
