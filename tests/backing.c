@@ -148,6 +148,59 @@ static void shrunk(const void *arg)
 	all_right(&v, "after it has grown again");
 }
 
+/* Pages that are right, or not there: their number. All else is wrong. */
+static unsigned int pages_missing(const char *file, const char *want, size_t size)
+{
+	int fd = open_need(file, O_RDONLY);
+	unsigned int missing = 0;
+	char buf[4096];
+	size_t off;
+
+	/* Where they lie is to be known still */
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	for (off = 0; off < size && !tap_failed(); off += sizeof(buf)) {
+		ssize_t len = size - off < sizeof(buf) ? size - off : sizeof(buf);
+		ssize_t n = pread_full(fd, buf, len, off);
+
+		missing += n == -EIO;
+		CHECK(n == -EIO || (n == len && !memcmp(buf, want + off, len)),
+		      "at %zu: %s", off, n < 0 ? err_name(n) : "wrong bytes");
+	}
+	close(fd);
+	return missing;
+}
+
+/*
+ * The pclusters of a compressed file, some of which are stored as they are: what
+ * cannot be read is an I/O error, and neither bytes nor a verdict on the image.
+ */
+static void shrunk_encoded(const void *arg)
+{
+	const struct image *img = image_find("stream-lz4");
+	const char *image = below(lower_dir(*(const enum where *)arg), "image");
+	const char *dir = new_dir("mnt"), *file = below(dir, "stream");
+	size_t len = 0, size = 0;
+	char *whole, *want;
+	unsigned int missing;
+	int fd;
+
+	copy_file(data_path(img->image), image);
+	NEED_OK(mount_file(image, dir, NULL), "mount");
+	whole = slurp(image, &len);
+	want = slurp(file, &size);
+	NEED(whole && want, "%m");
+	NEED(!truncate(image, len / 2), "truncate: %m");
+	missing = pages_missing(file, want, size);
+	CHECK(missing > size / 4096 / 4 && missing < size / 4096 * 3 / 4,
+	      "%u of %zu pages are not there", missing, size / 4096);
+	fd = open_need(image, O_WRONLY);
+	NEED(write(fd, whole, len) == (ssize_t)len, "write: %m");
+	close(fd);
+	CHECK(!pages_missing(file, want, size), "after it has grown again");
+	drop_caches();
+	tree_equals(dir, data_path(img->dump));
+}
+
 /* Down to nothing, metadata and all */
 static void emptied(const void *arg)
 {
@@ -466,6 +519,7 @@ static const struct tap_case cases[] = {
 	ON_EACH(overwritten),
 	ON_EACH(punched),
 	ON_EACH(shrunk),
+	ON_EACH(shrunk_encoded),
 	ON_EACH(emptied),
 	ON_EACH(mapped_while_shrunk),
 	ON_EACH(removed),
