@@ -23,7 +23,8 @@ superblock is a multiple of 512 bytes, so that a block device can show all of
 it, and has the same answer.
 
 Which errno: no superblock EINVAL; checksum EBADMSG; unknown features, forms
-and formats EOPNOTSUPP; wrong options EINVAL; everything else EUCLEAN.
+and formats EOPNOTSUPP; wrong options EINVAL; everything else EUCLEAN. What is
+only found out when it is decoded leaves pages without bytes, which is EIO.
 """
 import gzip
 import os
@@ -551,6 +552,11 @@ def devices(w):
     img = on_devices(2, flat=True)
     img.chunk('/v', 1)['startblk_lo'] = 4
     w.fail('flat-past-device', img, 'read', '/v', 'EUCLEAN', off=4096)
+    # The next block of the one device is another's
+    img = on_devices(2, flat=True)
+    img.chunk('/v', 2)['startblk_lo'] = 4
+    w.fail('flat-into-next-device', img, 'read', '/v', 'EUCLEAN', pat=8192,
+           off=8192)
     # A device without a place in the unified space is nowhere at all
     img = on_devices(2, devices=[Device('a', mapped=False),
                                  Device('b', mapped=False)])
@@ -636,9 +642,8 @@ def encoded_unknown(size, layout=FULL, kind=e.S_IFREG):
                    kind=kind, layout=layout)
 
 
-def encoded_lz4():
+def encoded_lz4(stream=b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa'):
     """8192 times one letter, in one block, with full indexes."""
-    stream = b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa'
 
     def raw(block):
         return struct.pack('<8x8xHHIHHHH', 1, 0, block, 2, 0, 1, 1)
@@ -662,6 +667,17 @@ def encoded(w):
     img.sb['feature_incompat'] |= e.INCOMPAT_COMPR_CFGS
     img.sb['available_compr_algs'] = 0
     w.fail('encoded-no-algorithm', img, 'stat', '/v', 'EUCLEAN')
+    # A good index of a stream that is none, or that has another length
+    for why, stream in (
+            ('garbage', b'\xff' * 300), ('zeros', b''),
+            ('cut', b'\x1fa\1\0' + b'\xff' * 20),
+            ('short', b'\x1fa\1\0' + b'\xff' * 32 + b'\6' + b'\x50aaaaa'),
+            ('long', b'\x1fa\1\0' + b'\xff' * 32 + b'\x08' + b'\x50aaaaa'),
+            ('match-before-start', b'\x1fa\2\0' + b'\xff' * 32 + b'\7' +
+             b'\x50aaaaa')):
+        img = base({'/v': encoded_lz4(stream)}, **lz4)
+        w.fail(f'encoded-lz4-{why}', img, 'read', '/v', 'EIO',
+               ('read', '/v', {'off': 4096}))
     img = base({'/v': encoded_lz4()}, **lz4)
     if ENCODED_READABLE:
         w.good('encoded-lz4', img)
@@ -1001,6 +1017,12 @@ def symlinks(w):
     img = make(extended=True)
     img.inode('/v')['i_size'] = (1 << 63) - 1
     fail('size-max', img)
+    # One byte longer than any may be, and all of it there
+    for bs in (512, 4096):
+        for size in (4096, 5000):
+            fail(f'length-{size}-plain-{bs}',
+                 make('t' * size, bs, layout=PLAIN))
+    fail('length-4096-chunk', make('t' * 4096, layout=CHUNK))
     for bs, layout, form in ((4096, INLINE, 'inline'), (4096, PLAIN, 'plain'),
                              (4096, CHUNK, 'chunk'), (512, PLAIN, 'two')):
         target = 't' * (700 if form == 'two' else 60)
