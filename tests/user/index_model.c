@@ -232,7 +232,7 @@ static bool run_vector(const struct vector *v)
 
 /* ---- what has to be refused, and how ---- */
 
-/* Two or three lclusters of 4096 bytes in full records; byte @pos of them. */
+/* Full records of lclusters of 4096 bytes, or extents; byte @pos of them. */
 static const struct refusal {
 	const char *name;
 	u32 isize;
@@ -258,6 +258,16 @@ static const struct refusal {
 	{ "byte before the first head", 8192, 0, -EUCLEAN,
 	  "0000000000000000" "0000000000000000"
 	  "0100010001000000" "0100000002000000" },
+	{ "extent that starts before the one before", 12288, 9000, -EUCLEAN,
+	  "0300000005000000" "0000000000000000"
+	  "00100010001000000000000000000000"
+	  "00100010002000000000000000200000"
+	  "00100010003000000000000000100000" },
+	{ "extent that starts behind the next one", 12288, 5000, -EUCLEAN,
+	  "0300000005000000" "0000000000000000"
+	  "00100010001000000000000000280000"
+	  "00100010002000000000000000200000"
+	  "00100010003000000000000000290000" },
 };
 
 static bool run_refusal(const struct refusal *t)
