@@ -9,7 +9,12 @@
  * what kind of device that is. iomap serves what reports or moves whole extents
  * (direct I/O and DAX on block devices, FIEMAP, SEEK_HOLE, bmap), but not
  * buffered reads: its readahead in 6.1 and 6.12 joins bios by sector number
- * alone and would give a multi-device image another device's bytes.
+ * alone and would give a multi-device image another device's bytes (C3).
+ *
+ * Of the invariants of io.c, 4, 5 and 6 are kept here: by the part counter of a
+ * folio, which is raised before an append and dropped where that fails (B6), by
+ * erofs_folio_put_part(), which reads nothing of the mount when it unlocks, and
+ * by erofs_read_folio() and erofs_readahead().
  *
  * Locks: the folio lock, held from read_folio or readahead to the last part.
  */
@@ -189,9 +194,11 @@ static int erofs_map_view(struct inode *inode, struct z_erofs_view *view,
 	}
 	*ext = (struct erofs_extent) {};
 	err = erofs_map_layout(inode, view, pos, ext);
+	/* every loop over extents goes on because of this (Z4) */
 	if (!err && !erofs_extent_covers(ext, pos))
 		err = erofs_fail_inode(inode, -EUCLEAN,
 				       "byte %llu is outside its device", pos);
+	/* nobody finds a field of what has failed (Z11) */
 	if (err)
 		*ext = (struct erofs_extent) {};
 	trace_erofs_map(inode, pos, ext, err);
@@ -219,7 +226,8 @@ int erofs_map_blocks(struct inode *inode, u64 pos, struct erofs_extent *ext)
 /*
  * While a folio is locked for reading its private field, which nothing else
  * uses here, counts the parts that are still missing; the top bit says that one
- * of them failed. It is zero again before the folio is unlocked.
+ * of them failed. It is zero again before the folio is unlocked, so that nobody
+ * else ever meets it: R11, L1, L4, L5.
  */
 #define EROFS_PART_FAILED	(1U << 30)
 
@@ -283,7 +291,7 @@ struct erofs_fill {
 	struct z_erofs_job job;
 };
 
-/* Bytes behind the end of the file are zero, whatever the last block holds. */
+/* Bytes behind the file's end are zero, whatever its last block holds (B7, L6). */
 static void erofs_zero_past_end(struct folio *folio, size_t off, size_t len)
 {
 	const u64 pos = folio_pos(folio) + off;
@@ -340,6 +348,7 @@ static int erofs_fill_plain(struct erofs_fill *fill, struct folio *folio,
 {
 	int err;
 
+	/* add may submit, and that may complete: invariant 4, B6 */
 	erofs_folio_get_part(folio);
 	err = erofs_io_add(&fill->io, fill->ext.dev, fill->ext.pa + skip, folio,
 			   off, len);
@@ -372,7 +381,8 @@ static int erofs_fill_piece(struct erofs_fill *fill, struct folio *folio,
 
 /*
  * The folio is unlocked when its last part has ended, which may be now. The
- * errno is of what could not be started.
+ * errno is of what could not be started. The first part is dropped last, and a
+ * folio is only uptodate if none has failed (invariant 4, B8).
  */
 static int erofs_fill_folio(struct erofs_fill *fill, struct folio *folio)
 {
@@ -438,7 +448,8 @@ static int erofs_read_folio(struct file *file, struct folio *folio)
 
 /*
  * Reading a pcluster once should decode it once: a window that ends inside one
- * is made to hold all of it, as far as its folios are free.
+ * is made to hold all of it, as far as its folios are free. By one pcluster at
+ * each end, and never for a fragment, which may be as long as the file (F4).
  */
 static void erofs_readahead_expand(struct readahead_control *rac,
 				   struct erofs_fill *fill)
@@ -463,6 +474,10 @@ static void erofs_readahead_expand(struct readahead_control *rac,
 	readahead_expand(rac, start, end - start);
 }
 
+/*
+ * A folio that could not be filled is left for read_folio, which asks for memory
+ * in earnest and has an errno of its own (invariant 6, M2).
+ */
 static void erofs_readahead(struct readahead_control *rac)
 {
 	struct erofs_fill fill = {
@@ -677,7 +692,7 @@ int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	ret = fiemap_prep(inode, info, start, &len, 0);
 	if (ret)
 		return ret;
-	/* every extent holds a byte that was not told of yet */
+	/* every extent holds a byte that was not told of yet (Z15) */
 	for (end = min(start + len, size); start < end;
 	     start = ext.la + ext.len) {
 		if (fatal_signal_pending(current))

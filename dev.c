@@ -4,7 +4,11 @@
  *
  * Sources are resolved before the superblock is looked for, because they are
  * its identity; devices are opened when it is filled. The table never changes
- * after mount, so no lookup takes a lock.
+ * after mount, so no lookup takes a lock, and a request's device is what it was
+ * when it was submitted (invariant 1 of io.c).
+ *
+ * Each store is opened as what it is, block device or file, whatever the others
+ * are (C2). Only what the user names is opened, never a name in the image (C7).
  */
 #include <linux/cred.h>
 #include <linux/namei.h>
@@ -22,6 +26,7 @@ static int erofs_src_refuse(struct fs_context *fc, const struct erofs_src *src,
 	return -ENOTBLK;
 }
 
+/* primary and extra devices alike: B4 */
 static int erofs_src_check(struct fs_context *fc, const struct erofs_src *src)
 {
 	const struct inode *inode = file_inode(src->file);
@@ -36,7 +41,7 @@ static int erofs_src_check(struct fs_context *fc, const struct erofs_src *src)
 
 /*
  * A file of our own, whatever mode and flags the user's fd has, but with the
- * credentials of whoever opened that.
+ * credentials of whoever opened that (B10), and only for reading (U5).
  */
 static int erofs_src_reopen(struct fs_context *fc, struct erofs_src *src)
 {
@@ -207,7 +212,7 @@ static bool erofs_on_files(const struct super_block *sb)
  * otherwise nest without end. Where a store is stacked itself, a worker with a
  * stack of its own reads it, so that what is above this mount and what is below
  * never add up on one stack. That is why a mount on a plain filesystem may stay
- * at depth 0, with two overlays above it.
+ * at depth 0, with two overlays above it. (B1)
  */
 static int erofs_dev_stack(struct super_block *sb, struct erofs_dev *dev)
 {
@@ -292,6 +297,7 @@ static int erofs_dev_open_dax(struct super_block *sb, struct erofs_dev *dev)
 	return 0;
 }
 
+/* in 64 bits, and inside the device: B15 */
 static int erofs_dev_place(struct super_block *sb, struct erofs_dev *dev,
 			   u64 base)
 {
@@ -392,7 +398,7 @@ static int erofs_slots_read(struct super_block *sb)
 	u32 i;
 	int err;
 
-	/* before anything is allocated by the image's count */
+	/* before anything is allocated by the image's count (S14) */
 	if (pos + (u64)n * sizeof(raw) > erofs_primary(sbi)->span)
 		return erofs_fail(sb, -EUCLEAN,
 				  "device table is outside the image, end %llu (%llu)",
@@ -534,7 +540,8 @@ static void erofs_map_unified(struct erofs_sb_info *sbi, u64 pa,
  * @pa: byte address of the first byte of @ext
  * @ext: with its logical range; gains the device and is cut where that ends
  *
- * What is cut may leave nothing; erofs_map_blocks() tells of it.
+ * What is cut may leave nothing; erofs_map_blocks() tells of it. An id is compared
+ * with the number of devices after it is masked (C1).
  *
  * Return: 0, or -EUCLEAN, after a message, when there is no such device.
  */

@@ -4,7 +4,9 @@
  *
  * A directory's content lies in the page cache of its inode. Each of its pages
  * is checked whole when it is first used, by the one checker in disk.c, and
- * then marked, so that readdir and lookup may trust the offsets in it.
+ * then marked, so that readdir and lookup may trust the offsets in it (D1, D2, D3,
+ * D6). That holds as long as the page is there: nothing writes to it, whatever
+ * becomes of the backing file (B12). A buffer is given back at one exit (D5).
  */
 #include "internal.h"
 
@@ -83,7 +85,8 @@ const void *erofs_dir_block(struct inode *dir, struct erofs_buf *buf, u64 blk,
 
 /*
  * Emits the entries of a block from ctx->pos on. Returns 1 when the reader
- * wants no more. Positions are bytes; one between entries means the next.
+ * wants no more. Positions are bytes; one between entries means the next. Types
+ * that are none become DT_UNKNOWN; a wrong number meets its checks at lookup (D8).
  */
 static int erofs_dir_emit_block(struct inode *dir, struct dir_context *ctx,
 				const void *block, size_t len)
@@ -115,7 +118,7 @@ static int erofs_readdir(struct file *file, struct dir_context *ctx)
 	size_t len;
 	int ret = 0;
 
-	/* bounded by the size; a crafted one must not hold a killed task */
+	/* bounded by the size; a crafted one must not hold a killed task (D4) */
 	while (!ret && ctx->pos < size) {
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;

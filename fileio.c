@@ -15,7 +15,18 @@
  * numbers) for any read. So a submitter only tries that lock (IOCB_NOWAIT); where
  * it cannot have it, a worker, which holds nothing, reads.
  *
- * All reads run with the credentials of the file's opener. No locks.
+ * All reads run with the credentials of the file's opener, those of metadata
+ * like those of data (B10), always through the struct file (B2), without coming
+ * back for memory (B14), and are asked about first (B11).
+ *
+ * Of the invariants of io.c: device and range of a request stay as they were
+ * submitted, whatever becomes of it here (1). A task that goes on with it later
+ * takes a submitter's reference of its own (2; B5). However a read ends, at once,
+ * queued, or given to a worker, one erofs_req_end() follows (3; B13), and short
+ * is an error: a request never reaches behind the size that the file had at
+ * mount (3; B7, B8, B12).
+ *
+ * No locks.
  */
 #include <linux/cred.h>
 #include <linux/fsnotify.h>
@@ -84,6 +95,7 @@ static int erofs_file_buffered(struct erofs_req *req, size_t from, size_t len,
 
 	if (flags && len && !dev->can_peek)
 		return -EAGAIN;
+	/* a signal may cut a read short: the rest is asked for, or fails (B8) */
 	for (; len; from += ret, len -= ret) {
 		erofs_file_iter(req, &iter, from, len);
 		ret = erofs_file_iocb(req->dev, req->pos + from, flags, &iter);
@@ -187,6 +199,7 @@ static void erofs_file_queue(struct erofs_req *req, size_t from, size_t len,
 		.ki_flags	= IOCB_DIRECT | (may_wait ? 0 : IOCB_NOWAIT),
 		.ki_complete	= erofs_file_complete,
 	};
+	/* it may be over already: the submitter's reference keeps iocb (B5, B13) */
 	ret = erofs_file_issue(req->dev, &req->iocb, &req->iter);
 	if (ret != -EIOCBQUEUED)
 		erofs_file_complete(&req->iocb, ret);
@@ -213,7 +226,7 @@ static bool erofs_file_start(struct erofs_req *req, bool may_wait)
 
 /*
  * The lower filesystem may allocate while the reader holds folios locked: it
- * must not come back here for memory.
+ * must not come back here for memory (B14).
  */
 static bool erofs_file_read(struct erofs_req *req, bool may_wait)
 {
@@ -229,7 +242,7 @@ static bool erofs_file_read(struct erofs_req *req, bool may_wait)
 /*
  * A range is asked about once, and by whoever reads: the answer may be long in
  * coming, and a task that is killed has to go. It may even be the one that should
- * have answered.
+ * have answered. Later, in a worker, the question would be another task's (B11).
  */
 static int erofs_file_ask(struct erofs_dev *dev, u64 pos, size_t len,
 			  bool *alone)

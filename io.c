@@ -20,6 +20,13 @@
  * 6. Readahead may fail in silence. read_folio returns the errno of what it
  *    could not start; what it has started ends the folio.
  *
+ * Comments of the other files name these by number, as "invariant 4", and rows
+ * of tests/PITFALLS, where it says what tests each, by letter and number: C3.
+ *
+ * Here, erofs_req_takes() keeps 1 (C3), erofs_req_alloc() counts the two of 2
+ * (B5), only erofs_req_end() calls done() (3), and the in-flight count is there
+ * for 5 (R5).
+ *
  * No locks. Context: erofs_io_*() may sleep; erofs_req_end() and
  * erofs_req_put() run anywhere.
  */
@@ -131,6 +138,7 @@ void erofs_req_end(struct erofs_req *req, int err)
 	erofs_req_put(req);
 }
 
+/* bytes decide, and the device: sectors of two devices may be alike (C3) */
 static bool erofs_req_takes(const struct erofs_req *req,
 			    const struct erofs_dev *dev, u64 pos, size_t len)
 {

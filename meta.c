@@ -4,8 +4,12 @@
  *
  * A metadata space is the page cache of an inode: an internal one that shows
  * the bytes of the primary device, or the metabox file. Both are filled by the
- * engine of data.c, so nothing here knows the transport, and what was read
- * cannot change under a parser, whatever happens to the backing file.
+ * engine of data.c, so nothing here knows the transport, the invariants of io.c
+ * are kept there, and what was read cannot change under a parser, whatever
+ * happens to the backing file (B12).
+ *
+ * Records are copied out, also where they cross a page or a block (I4), so that
+ * no folio is held over a read that can fail (S2, X3, Z12); mappings nest (P13).
  *
  * No locks but the folio's own.
  */
@@ -193,7 +197,8 @@ void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos)
  *
  * Context: sleeps.
  * Return: address, to be given back with erofs_buf_put(); -EUCLEAN when the
- * range is outside the space; or the errno of the read. Says nothing itself.
+ * range is outside the space (S9, I4, X4); or the errno of the read. Says nothing
+ * itself.
  */
 void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len)

@@ -7,7 +7,13 @@
  * order: devices, metadata inode, superblock, compression records, device
  * table, packed inode, metabox, root, xattr prefixes, sysfs. Teardown is two
  * steps: drop the special inodes, which ends the last readers, then wait for
- * the requests in flight. Only then are devices closed.
+ * the requests in flight (invariant 5 of io.c; R5, R7). Only then are devices
+ * closed.
+ *
+ * The superblock is copied out, as far as the device goes, decoded and checked by
+ * disk.c (S1, S2, S9); what it says is there is asked for by pointers (S3). A
+ * block size below a page is set without the block device's help, for there may
+ * be none (B3). Nobody without rights mounts: FS_USERNS_MOUNT is not set (U1).
  *
  * Lock order: s_umount, then nothing of our own.
  */
@@ -287,7 +293,8 @@ static int erofs_special_load(struct super_block *sb, u64 nid,
 
 /*
  * The packed inode comes before the metabox, and the metabox is not there while
- * its own inode is read: neither can be reached through itself.
+ * its own inode is read: neither can be reached through itself (F1, F5; that
+ * their numbers are plain ones is checked by disk.c, S4).
  */
 static int erofs_specials_load(struct super_block *sb)
 {
@@ -326,6 +333,7 @@ static int erofs_root_load(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
+/* the last readers, then the last requests, and with a wait, never a spin: R5, R7 */
 static void erofs_specials_put(struct erofs_sb_info *sbi)
 {
 	iput(sbi->packed);
@@ -406,7 +414,7 @@ static void erofs_super_init(struct super_block *sb)
 			 MINOR(sb->s_dev));
 }
 
-/* bytes that the reader of a file-backed mount runs ahead, at least */
+/* bytes that the reader of a file-backed mount runs ahead, at least (B16) */
 #define EROFS_FILE_RA_BYTES	(512U << 10)
 
 static int erofs_super_bdi(struct super_block *sb)
@@ -589,6 +597,7 @@ int erofs_get_tree(struct fs_context *fc)
 		return err;
 	/* opened for reading, with or without ro */
 	fc->sb_flags |= SB_RDONLY;
+	/* what teardown goes by is known before there is anything to take down (S5) */
 	sbi->backing = sbi->src[0].bdev && !sbi->opts.fsoffset ?
 			       EROFS_ON_BDEV : EROFS_ON_ANON;
 	sb = erofs_sget(fc);

@@ -13,6 +13,10 @@
  * others' in reach. A group says that it ends before it answers its last events,
  * so that whoever was let pass by the end of one finds it ended.
  *
+ * This is the half of B11 that no kernel does by itself; tests/precontent.c has
+ * the cases, dead*. It is where "bytes have arrived" (invariant 3 of io.c) would
+ * else be untrue without an errno.
+ *
  * Locks: a connector's, innermost, for looking at its list.
  */
 #include "internal.h"

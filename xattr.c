@@ -4,7 +4,9 @@
  *
  * One walk over the entries of an inode, inline ones first and then the shared
  * ones, serves both lookup and list. Entries are copied out of the metadata
- * before they are looked at. No locks; nothing is cached here.
+ * before they are looked at (X3), from the space in which the inode lies (F6).
+ * Each is inside of the body, or of the space, before its name or value is read
+ * (X1, X2, X4). No locks; nothing is cached here.
  */
 #include <linux/posix_acl_xattr.h>
 #include <linux/xattr.h>
@@ -45,7 +47,7 @@ static int erofs_xattr_load(struct erofs_xattr *xa)
 	return 0;
 }
 
-/* Bounded by the body: every entry takes at least 4 bytes of it. */
+/* Bounded by the body: every entry takes at least 4 bytes of it. (X4) */
 static int erofs_xattr_walk_inline(struct inode *inode, u32 used,
 				   erofs_xattr_visit_t visit, void *arg)
 {
@@ -112,6 +114,7 @@ static int erofs_xattr_header(struct inode *inode,
 	err = erofs_meta_copy(ei->space, ei->xattr_pos, head, sizeof(*head));
 	if (err)
 		return erofs_xattr_fail(inode, err, ei->xattr_pos);
+	/* 32 bits, in which no body's size can wrap: X1, X2 */
 	room = (ei->xattr_isize - sizeof(*head)) / sizeof(__le32);
 	if (head->h_shared_count > room)
 		return erofs_fail_inode(inode, -EUCLEAN,
@@ -147,6 +150,7 @@ static bool erofs_xattr_prefix(const struct erofs_sb_info *sbi, u32 index,
 	*infix = "";
 	if (index & EROFS_XATTR_LONG_PREFIX) {
 		index &= EROFS_XATTR_LONG_PREFIX_MASK;
+		/* behind the table there is no prefix (X5) */
 		if (index >= sbi->desc.prefix_count)
 			return false;
 		prefix = &sbi->prefixes[index];
@@ -224,7 +228,11 @@ static int erofs_xattr_match(const struct erofs_xattr *xa, void *arg)
 	return erofs_xattr_take(xa, want);
 }
 
-/* FORMAT.md section 20.5: a set bit means that no such name is there. */
+/*
+ * FORMAT.md section 20.5: a set bit means that no such name is there. Only where
+ * the superblock says that the filter is one we know; else a label could be
+ * missed and the file be taken for unlabelled (X8, U4).
+ */
 static bool erofs_xattr_filtered(const struct erofs_sb_info *sbi, u32 filter,
 				 const struct erofs_xattr_want *want)
 {
@@ -336,7 +344,7 @@ struct erofs_xattr_list {
 	size_t used;
 };
 
-/* The visible prefix, or NULL where this caller may not see such names. */
+/* The visible prefix, or NULL where this caller may not see such names (X7). */
 static const char *erofs_xattr_visible(struct dentry *dentry, u32 base)
 {
 	const struct xattr_handler *handler;
@@ -438,7 +446,7 @@ ssize_t erofs_listxattr(struct dentry *dentry, char *buffer, size_t size)
  * erofs_get_acl - read an ACL of an inode
  * @inode: whose
  * @type: ACL_TYPE_ACCESS or ACL_TYPE_DEFAULT
- * @rcu: the caller may not sleep
+ * @rcu: the caller may not sleep, and is sent back to where it may (X9)
  *
  * Return: the ACL, NULL if there is none, or an errno.
  */
@@ -479,6 +487,7 @@ struct posix_acl *erofs_get_acl(struct inode *inode, int type, bool rcu)
 
 /* ---- long prefixes: FORMAT.md section 20.4 ---- */
 
+/* plain only where a flag says so, else in the special inode that there is: X6 */
 static struct inode *erofs_prefix_space(const struct erofs_sb_info *sbi)
 {
 	if (sbi->desc.compat & EROFS_FEATURE_COMPAT_PLAIN_XATTR_PFX)
@@ -499,6 +508,7 @@ static int erofs_prefix_load(struct super_block *sb, struct inode *space,
 		return erofs_fail(sb, err, "unreadable xattr prefix at %llu",
 				  *pos);
 	len = le16_to_cpu(raw);
+	/* before anything is read by that length (S13) */
 	if (!len || len > EROFS_XATTR_PREFIX_LEN_MAX)
 		return erofs_fail(sb, -EUCLEAN, "bad xattr prefix length %u (%u)",
 				  len, EROFS_XATTR_PREFIX_LEN_MAX);

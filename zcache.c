@@ -8,7 +8,11 @@
  * through the page cache of an internal inode, one for each device, and stay
  * there until memory, drop_caches or unmount takes them. That cache shows bytes
  * of a device as they are and is filled like any file, so that it has no states
- * and no rules of its own.
+ * and no rules of its own: io.c's invariants hold for it as for data, and two
+ * pclusters in one folio share it as two readers of a file do (E6). Whoever waits
+ * for one of its folios waits for plain reads of a device, which wait for no other
+ * folio of the mount (R6). What is borrowed is given back by
+ * z_erofs_pcl_free_inputs(), after failures as well (P12).
  *
  * Locks: those of the page cache. Its invalidate_lock comes after that of the
  * file that is read, and before none.

@@ -15,7 +15,15 @@
  * followers wait, for those that they follow, who are none; see
  * z_erofs_announce_last().
  *
- * No locks. A pcluster holds the mount's in-flight count until it is gone.
+ * Of the invariants of io.c: z_erofs_input_done() only counts, for it may not
+ * sleep (3; R10, M3). z_erofs_job_add() raises a part when it plans, long before
+ * anything is submitted (4). A pcluster is used when the requests for its input
+ * have ended, so it holds an in-flight count of its own until it is gone (5; R7).
+ *
+ * No folio has two roles and no pcluster two readers: P1, P4, P14, R2, R3 and R6
+ * cannot come up. P3, P7 to P9, P12 and P16 are named where they are dealt with.
+ *
+ * No locks.
  */
 #include <linux/sched/signal.h>
 #include "zdata.h"
@@ -98,6 +106,7 @@ struct z_erofs_pcl {
 
 /* ---- finish ---- */
 
+/* the one place where input goes, whoever it was borrowed from (P12) */
 static void z_erofs_pcl_free_inputs(struct z_erofs_pcl *pcl)
 {
 	u32 i;
@@ -110,6 +119,10 @@ static void z_erofs_pcl_free_inputs(struct z_erofs_pcl *pcl)
 	kfree(pcl->in);
 }
 
+/*
+ * The parts end before the in-flight count is dropped: until then the mount is
+ * there, and after it nothing of it is touched (invariant 5, R5).
+ */
 static void z_erofs_pcl_finish(struct z_erofs_pcl *pcl, int err)
 {
 	struct erofs_sb_info *sbi = pcl->sbi;
@@ -280,7 +293,11 @@ static const u8 *z_erofs_in_at(const struct z_erofs_pcl *pcl, size_t pos,
 	return folio_address(pcl->in[(pos + pcl->in_skip) / unit]) + off;
 }
 
-/* Byte @skip of a pcluster that is not encoded; FORMAT.md section 16.2. */
+/*
+ * Byte @skip of a pcluster that is not encoded; FORMAT.md section 16.2. Inside of
+ * it, for z_extent_check() lets no plain extent be longer than plen (Z7), and
+ * z_plain_coding() none be interlaced that is not whole blocks (P7, P8, E5).
+ */
 static size_t z_erofs_plain_pos(const struct z_erofs_pcl *pcl, size_t skip,
 				size_t *run)
 {
@@ -341,7 +358,7 @@ static const u8 *z_erofs_in_whole(struct z_erofs_pcl *pcl,
 	return in;
 }
 
-/* FORMAT.md section 16.3: zeroes in front, inside the first block only */
+/* FORMAT.md section 16.3: zeroes in front, inside the first block only (P16) */
 static int z_erofs_skip_padding(const struct z_erofs_pcl *pcl,
 				struct z_erofs_task *task)
 {
@@ -376,6 +393,10 @@ static void z_erofs_segs_out(const struct z_erofs_pcl *pcl, const u8 *out)
 	}
 }
 
+/*
+ * All of the input at once, and room for all of the output (P9). Nothing reaches
+ * a folio unless the decoder has written all that was asked for (P3).
+ */
 static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
 {
 	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
@@ -477,7 +498,7 @@ static void z_erofs_ready(struct z_erofs_pcl *pcl)
 	queue_work(pcl->follows ? z_erofs_follow_wq : z_erofs_wq, &pcl->work);
 }
 
-/* any context */
+/* any context: counts, and hands over to a task that may sleep (R10) */
 static void z_erofs_arrived(struct z_erofs_pcl *pcl, int err)
 {
 	if (err)
@@ -524,7 +545,8 @@ static int z_erofs_alloc_inputs(struct z_erofs_pcl *pcl, size_t bytes)
 
 /*
  * An inline pcluster is copied before a workspace is held: its metadata may
- * itself have to be decoded.
+ * itself have to be decoded. And before anything waits, so that no signal can
+ * leave it half there (B9).
  */
 static int z_erofs_fetch_meta(struct z_erofs_pcl *pcl)
 {
@@ -604,6 +626,7 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 		const size_t n = min_t(u64, end - pos,
 				       PAGE_SIZE << pcl->in_order);
 
+		/* before it can be submitted, as parts are (invariant 4) */
 		atomic_inc(&pcl->missing);
 		err = erofs_io_add(&job->io, ext->dev, pos, pcl->in[i], 0, n);
 		if (err)
@@ -615,7 +638,8 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 
 /*
  * A reader that waits decodes itself. If it is killed first, the pcluster goes
- * to a worker, for its folios have to end.
+ * to a worker, for its folios have to end (M5). What is waited on lies in the
+ * pcluster, which only who decodes it frees, and not on this stack (R4).
  */
 static void z_erofs_await(struct z_erofs_pcl *pcl)
 {

@@ -4,7 +4,14 @@
  *
  * Three drivers {full, compact, extents} find the extent, and one function
  * checks whatever they found, so that no form is checked less than another. A
- * lookup that succeeds returns an extent that holds the byte it was asked for.
+ * lookup that succeeds returns an extent that holds the byte it was asked for
+ * (Z4), on which every loop over extents stands.
+ *
+ * Records are copied before they are looked at (Z12); lengths and addresses have
+ * 64 bits wherever they are shifted or compared (Z13, Z14). Every loop ends by
+ * the number of records or by a constant; long ones ask whether to stop.
+ * The rows Z and E of tests/PITFALLS are named where they are dealt with;
+ * tests/user/index_model compares all of this with a naive decoder.
  */
 #include "zindex.h"
 
@@ -52,7 +59,7 @@ static u64 z_round_up(u64 v, u64 align)
  * A metabox may repeat itself, and so have room for any number of records. No
  * writer needs more than these: a run of so many lengths is a file of 128 GiB
  * in extents of 4 KiB, and a tail of so many lclusters is one of 32 GiB. Deltas
- * pass 2047 of these at a step, those of shorter extents perhaps only one.
+ * pass 2047 of these at a step, those of shorter extents perhaps only one. Z2, E7.
  */
 #define Z_RUN_MAX		(1ULL << 25)
 #define Z_TAIL_MAX		(1ULL << 23)
@@ -103,6 +110,7 @@ static bool z_is_big(const struct z_erofs_index *idx, u8 type)
 			      EROFS_ADVISE_BIG_PCLUSTER_2);
 }
 
+/* each record, once, right after it is decoded: Z1, Z6 */
 static int z_lcluster_check(const struct z_erofs_index *idx,
 			    const struct z_lcluster *lc,
 			    struct erofs_fault *fault)
@@ -202,6 +210,7 @@ static int z_pack_read(const struct z_erofs_index *idx,
 	z_pack_locate(idx, k, pack, &pos);
 	pack->bits = (z_pack_bytes(pack) - 4) * 8 / pack->n;
 	pack->lobits = idx->lclusterbits > 12 ? idx->lclusterbits : 12;
+	/* what has no room in a record is not decoded (Z5) */
 	if (pack->lobits + 2 > pack->bits)
 		return z_refuse(fault, -EOPNOTSUPP,
 				"lclusters too large for this index, log2",
@@ -220,7 +229,10 @@ static u32 z_pack_get(const struct z_pack *pack, u32 i, u8 *type)
 	return v & ((1U << pack->lobits) - 1);
 }
 
-/* FORMAT.md section 13.1: pclusters follow each other, so counting finds one */
+/*
+ * FORMAT.md section 13.1: pclusters follow each other, so counting finds one. A
+ * step is at least one record, whatever it stores (Z6).
+ */
 static int z_pack_blkaddr(const struct z_erofs_index *idx,
 			  const struct z_pack *pack, u64 *blkaddr,
 			  struct erofs_fault *fault)
@@ -310,8 +322,8 @@ static int z_lcluster_read(const struct z_erofs_index *idx,
 /* ---- extents of lclusters: FORMAT.md section 14 ---- */
 
 /*
- * The head of the extent that holds @pos. Every step goes back by at least one;
- * only fragments may be longer than an extent may be otherwise.
+ * The head of the extent that holds @pos. Every step goes back by at least one
+ * (Z2); only fragments may be longer than an extent may be otherwise (F3).
  */
 static int z_find_head(const struct z_erofs_index *idx,
 		       struct z_erofs_source *src, u64 pos, u64 *head,
@@ -348,7 +360,10 @@ static int z_find_head(const struct z_erofs_index *idx,
 	return err;
 }
 
-/* The extent ends where the next head says, or with the file. */
+/*
+ * The extent ends where the next head says, or with the file. Records are read
+ * one by one: what they store of the way forth is not believed (Z3).
+ */
 static int z_find_end(const struct z_erofs_index *idx,
 		      struct z_erofs_source *src, u64 head, u64 *end,
 		      struct erofs_fault *fault)
@@ -408,6 +423,7 @@ static int z_head_blocks(const struct z_erofs_index *idx,
 	return 0;
 }
 
+/* interlaced only if both ends are on blocks (E5) */
 static enum z_erofs_coding z_plain_coding(const struct z_erofs_index *idx,
 					  const struct z_erofs_extent *ext)
 {
@@ -419,7 +435,10 @@ static enum z_erofs_coding z_plain_coding(const struct z_erofs_index *idx,
 	return Z_EROFS_INTERLACED;
 }
 
-/* ztailpacking, FORMAT.md section 17: behind the index, inside one block */
+/*
+ * ztailpacking, FORMAT.md section 17: behind the index, inside one block (Z16).
+ * That it is inline says in_meta, no special address (Z8).
+ */
 static int z_inline_place(const struct z_erofs_index *idx,
 			  struct z_erofs_extent *ext, struct erofs_fault *fault)
 {
@@ -531,7 +550,7 @@ static u64 z_record_lstart(const struct z_erofs_index *idx, const u8 *raw)
 	       (idx->recsz == 32 ? (u64)z_le32(raw + 16) << 32 : 0);
 }
 
-/* The last record that starts at or before @pos; false: none does. */
+/* The last record that starts at or before @pos; false: none does. (E3) */
 static int z_search_record(const struct z_erofs_index *idx,
 			   struct z_erofs_source *src, u64 pos, u64 *found,
 			   bool *any, struct erofs_fault *fault)
@@ -565,7 +584,10 @@ static int z_search_record(const struct z_erofs_index *idx,
 	return 0;
 }
 
-/* Address of a record in a run: the sum of the lengths before it. */
+/*
+ * Address of a record in a run: the sum of the lengths before it. From the
+ * nearest that is known, lest a file be read in the square of its records (E7).
+ */
 static int z_run_address(const struct z_erofs_index *idx,
 			 struct z_erofs_source *src, u64 rec,
 			 struct z_erofs_cursor *cursor,
@@ -663,6 +685,7 @@ static int z_record_place(const struct z_erofs_index *idx,
 			ext->pa |= (u64)z_le32(raw + 4) << 32;
 		return 0;
 	}
+	/* masked first, and then compared (E1) */
 	ext->plen = plen & EROFS_EXTENT_PLEN_MASK;
 	ext->partial = plen & EROFS_EXTENT_PARTIAL;
 	ext->coding = Z_EROFS_HOLE;
@@ -682,6 +705,7 @@ static int z_record_place(const struct z_erofs_index *idx,
 			ext->pa |= (u64)z_le32(raw + 8) << 32;
 	}
 	format = plen >> EROFS_EXTENT_FORMAT_SHIFT;
+	/* before anything is looked up by it (E4) */
 	if (format > EROFS_COMPRESSION_MAX)
 		return z_refuse(fault, -EOPNOTSUPP, "unknown extent format",
 				format, EROFS_COMPRESSION_MAX);
@@ -710,7 +734,14 @@ static int z_find_record(const struct z_erofs_index *idx,
 
 /* ---- checks of whatever was found ---- */
 
-/* end of FORMAT.md section 14; addresses have at most 48 bits of blocks */
+/*
+ * End of FORMAT.md section 14; addresses have at most 48 bits of blocks. What
+ * follows a lookup relies on this: that the extent holds @pos (Z4), that both
+ * lengths are bounded and can be allocated for (Z10, P18), that no sum wraps
+ * (E2), that plain bytes suffice (Z7), and that the image has the algorithm (Z9).
+ * Fragments may have any length (F3); and an extent of a legacy image, a partial
+ * one and the last of a file may be shorter than their pcluster (Z17).
+ */
 static int z_extent_check(const struct z_erofs_index *idx,
 			  const struct z_erofs_extent *ext, u64 pos,
 			  struct erofs_fault *fault)

@@ -2,6 +2,10 @@
 /*
  * Map of the encoded layouts: zindex.c finds and checks the extent, this file
  * connects it with a mount: metadata, devices, the packed inode, messages.
+ *
+ * A lookup does no data I/O, and of the index it keeps nothing in the inode but
+ * what it has learned of a long run, below. What comes out is resolved to a device
+ * and lies inside of it (E2), or in a space that is not the inode itself (F1, F2).
  */
 #include <linux/sched/signal.h>
 #include "zdata.h"
@@ -51,7 +55,10 @@ static bool z_erofs_meta_stop(struct z_erofs_source *src)
 	return fatal_signal_pending(current);
 }
 
-/* At most an entry for each 4 KiB that the metadata space really has. */
+/*
+ * At most an entry for each 4 KiB that the metadata space really has, whatever
+ * the image says of its records (E7, M1).
+ */
 static struct z_erofs_run *z_erofs_run_new(const struct z_erofs_meta *meta)
 {
 	const u64 room = i_size_read(meta->ei->space) - meta->idx->records;
@@ -137,7 +144,8 @@ static int z_erofs_view_init(const struct inode *inode,
 
 /*
  * A fragment is bytes of the packed inode, which is read like metadata. That
- * inode itself may have none: it would be read through itself.
+ * inode itself may have none: it would be read through itself (F1). Whether there
+ * is one says its pointer, not a feature (S3).
  */
 static int z_erofs_map_fragment(struct inode *inode,
 				const struct z_erofs_extent *zext,
@@ -177,7 +185,7 @@ static int z_erofs_map_pcluster(struct inode *inode,
 		ext->space = EROFS_I(inode)->space;
 		return 0;
 	}
-	/* a pcluster may not be cut where its device ends */
+	/* a pcluster may not be cut where its device ends (E2) */
 	err = erofs_map_device(inode, 0, zext->pa, &whole);
 	if (!err && whole.len != zext->plen)
 		err = erofs_fail_inode(inode, -EUCLEAN,
