@@ -799,6 +799,61 @@ static void mmap_past_end(const void *arg)
 	}
 }
 
+/* Nothing but the inode itself is in memory when it is read or mapped */
+static void read_cold(const char *path, bool mapped, int advice,
+		      const char *want, size_t size)
+{
+	char *buf = malloc(size);
+	int fd = open_need(path, O_RDONLY);
+
+	posix_fadvise(fd, 0, 0, advice);
+	drop_caches();
+	if (mapped) {
+		void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+		NEED(map != MAP_FAILED, "mmap: %m");
+		CHECK(!memcmp(map, want, size), "%s mapped", path);
+		munmap(map, size);
+	} else {
+		NEED(buf && pread_full(fd, buf, size, 0) == (ssize_t)size,
+		     "%s: %m", path);
+		CHECK(!memcmp(buf, want, size), "%s read", path);
+	}
+	free(buf);
+	close(fd);
+}
+
+/*
+ * Whoever reads a page may first have to read where it is, or what is in it: from
+ * metadata, by way of a metabox, or from the packed file.
+ */
+static void cold_metadata(const void *arg)
+{
+	static const char * const what[][2] = {
+		{ "default-4096", "sizes/513" }, { "chunk8-4k-512", "exact" },
+		{ "lz4", "sparse/hole-odd" }, { "stream-lz4", "stream" },
+		{ "lz4-ztail", "sizes/20000" }, { "metabox-4096", "sizes/513" },
+		{ "metabox-lz4", "sparse/hole-odd" },
+		{ "metabox-zstd", "sizes/20000" },
+	};
+	size_t i, size = 0;
+
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		const char *dir = mount_image(what[i][0], via_of(arg),
+					      what[i][0]);
+		const char *path = below(dir, what[i][1]);
+		char *want = slurp(path, &size);
+
+		NEED(want && size, "%s: %m", path);
+		tree_equals(dir, data_path(image_find(what[i][0])->dump));
+		read_cold(path, false, POSIX_FADV_NORMAL, want, size);
+		read_cold(path, false, POSIX_FADV_RANDOM, want, size);
+		read_cold(path, true, POSIX_FADV_NORMAL, want, size);
+		read_cold(path, true, POSIX_FADV_RANDOM, want, size);
+		free(want);
+	}
+}
+
 static void mmap_holes(const void *arg)
 {
 	const char *dir = mount_image("chunk8-4k-512", via_of(arg), "mnt");
@@ -1803,6 +1858,54 @@ static void sysfs(const void *arg)
 	CHECK(access(dir, F_OK) && errno == ENOENT, "%s stays", dir);
 }
 
+static unsigned long disk_reads(const char *disk)
+{
+	char path[128], *text;
+	unsigned long n;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", disk);
+	text = slurp(path, NULL);
+	NEED(text && sscanf(text, "%lu", &n) == 1, "%s: %m", path);
+	free(text);
+	return n;
+}
+
+/* How often the disk is read for a directory of many blocks */
+static unsigned long readdir_reads(const char *mnt, const char *sysfs,
+				   const char *ra_bytes)
+{
+	const char *disk = strrchr(sysfs, '/') + 1;
+	unsigned long before;
+	size_t nr;
+	int fd;
+
+	NEED_OK(write_str(below(sysfs, "dir_ra_bytes"), ra_bytes), ra_bytes);
+	drop_caches();
+	fd = open_need(below(mnt, "dirs/three-thousand"),
+		       O_RDONLY | O_DIRECTORY);
+	before = disk_reads(disk);
+	free(read_dir(fd, 4096, &nr));
+	CHECK(nr == 3002, "%zu entries", nr);
+	close(fd);
+	return disk_reads(disk) - before;
+}
+
+static void sysfs_dir_ra(const void *arg)
+{
+	const char *mnt = mount_image("full", VIA_LOOP, "mnt");
+	const char *dir = sysfs_dir(mnt, VIA_LOOP);
+	unsigned long none, some, all;
+
+	(void)arg;
+	none = readdir_reads(mnt, dir, "0");
+	some = readdir_reads(mnt, dir, "16384");
+	all = readdir_reads(mnt, dir, "131072");
+	tap_note("%lu reads, %lu with 16 KiB of readahead, %lu with 128 KiB",
+		 none, some, all);
+	CHECK(none > 8, "%lu reads without readahead", none);
+	CHECK(some <= none / 2 && all <= some / 2, "readahead does not pay");
+}
+
 /* What the mount was told, and what it really does */
 static void sysfs_io_mode(const void *arg)
 {
@@ -2067,6 +2170,7 @@ static const struct tap_case cases[] = {
 	ON_BOTH(lookups),
 	ON_BOTH(mmap_file),
 	ON_BOTH(mmap_past_end),
+	ON_BOTH(cold_metadata),
 	ON_BOTH(mmap_holes),
 	ON_BOTH(exec_file),
 	ON_BOTH(sendfile_splice),
@@ -2088,6 +2192,7 @@ static const struct tap_case cases[] = {
 	ON_BOTH(handles_far),
 	ON_BOTH(label),
 	ON_BOTH(sysfs),
+	TAP_CASE(sysfs_dir_ra),
 	TAP_CASE(sysfs_io_mode),
 	TAP_CASE(sysfs_features),
 	ON_BOTH(tracepoints),
