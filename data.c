@@ -412,10 +412,12 @@ static int erofs_fill_folio(struct erofs_fill *fill, struct folio *folio)
 
 /* a window of at most so many pages is one that somebody waits for */
 #define EROFS_SYNC_PAGES	4
+/* and as a part of no stream, one of at most so many */
+#define EROFS_ISOLATED_PAGES	32
 
 /* Does this reader decode in its own context, or do workers? */
 static bool erofs_decodes_itself(const struct erofs_fill *fill,
-				 unsigned long pages)
+				 unsigned long pages, bool streams)
 {
 	switch (READ_ONCE(fill->io.sbi->sync_decompress)) {
 	case EROFS_SYNC_ALWAYS:
@@ -423,7 +425,7 @@ static bool erofs_decodes_itself(const struct erofs_fill *fill,
 	case EROFS_SYNC_NEVER:
 		return false;
 	default:
-		return pages <= EROFS_SYNC_PAGES;
+		return !streams || pages <= EROFS_SYNC_PAGES;
 	}
 }
 
@@ -439,38 +441,68 @@ static int erofs_read_folio(struct file *file, struct folio *folio)
 	};
 	int err;
 
-	z_erofs_job_init(&fill.job, &fill.io);
+	z_erofs_job_init(&fill.job, &fill.io, false);
 	err = erofs_fill_folio(&fill, folio);
 	erofs_io_flush(&fill.io);
-	z_erofs_job_submit(&fill.job, erofs_decodes_itself(&fill, 1));
+	z_erofs_job_submit(&fill.job, erofs_decodes_itself(&fill, 1, false));
 	return err;
 }
 
+/* Does the kernel take this window for one of a stream, or of a mapping? */
+static bool erofs_readahead_streams(struct readahead_control *rac)
+{
+	const struct file_ra_state *ra = rac->ra;
+	const pgoff_t index = readahead_pos(rac) >> PAGE_SHIFT;
+
+	/* without a file: the module's own, of metadata */
+	return !rac->file || !ra ||
+	       readahead_count(rac) > EROFS_ISOLATED_PAGES ||
+	       (index >= ra->start && index < ra->start + ra->size);
+}
+
+/* Is all of the extent in use decoded, for a window that ends at @end? */
+static bool erofs_takes_extent(const struct erofs_fill *fill, u64 end)
+{
+	const struct erofs_extent *ext = &fill->ext;
+
+	return ext->kind == EROFS_EXT_ENCODED &&
+	       z_erofs_job_takes_all(&fill->job, ext,
+				     min(end - ext->la, ext->len));
+}
+
 /*
- * Reading a pcluster once should decode it once: a window that ends inside one
- * is made to hold all of it, as far as its folios are free. By one pcluster at
- * each end, and never for a fragment, which may be as long as the file (F4).
+ * What is decoded of a pcluster should not be decoded again: a window that ends
+ * inside one is made to hold all that it decodes of it, as far as its folios are
+ * free. By one pcluster at each end, and never for a fragment, which may be as
+ * long as the file (F4). The folio that it shares with the next pcluster is left
+ * out, which would have to be decoded for it; but a stream comes there in any
+ * case, and what is begun early is there in time.
  */
 static void erofs_readahead_expand(struct readahead_control *rac,
 				   struct erofs_fill *fill)
 {
 	const u64 size = i_size_read(fill->inode);
+	const struct erofs_extent *ext = &fill->ext;
 	u64 start = readahead_pos(rac);
 	u64 end = start + readahead_length(rac);
+	u64 last;
 
 	if (!erofs_layout_encoded(EROFS_I(fill->inode)->layout) || start >= size)
 		return;
 	if (erofs_map_view(fill->inode, &fill->view, min(end, size) - 1,
 			   &fill->ext))
 		return;
-	if (fill->ext.kind == EROFS_EXT_ENCODED)
-		end = max(end, min(fill->ext.la + fill->ext.len, size));
-	if (!erofs_extent_covers(&fill->ext, start) &&
+	if (erofs_takes_extent(fill, end)) {
+		last = min(ext->la + ext->len, size);
+		if (!fill->job.streams && last < size)
+			last = round_down(last, PAGE_SIZE);
+		end = max(end, last);
+	}
+	if (!erofs_extent_covers(ext, start) &&
 	    erofs_map_view(fill->inode, &fill->view, start, &fill->ext))
 		return;
-	if (fill->ext.kind == EROFS_EXT_ENCODED)
-		start = min(start, fill->ext.la);
-	start = round_down(start, PAGE_SIZE);
+	if (erofs_takes_extent(fill, end))
+		start = min(start, round_up(ext->la, PAGE_SIZE));
 	readahead_expand(rac, start, end - start);
 }
 
@@ -490,10 +522,12 @@ static void erofs_readahead(struct readahead_control *rac)
 			.vecs_hint = readahead_count(rac),
 		},
 	};
-	const bool sync = erofs_decodes_itself(&fill, readahead_count(rac));
+	const bool streams = erofs_readahead_streams(rac);
+	const bool sync = erofs_decodes_itself(&fill, readahead_count(rac),
+					       streams);
 	struct folio *folio;
 
-	z_erofs_job_init(&fill.job, &fill.io);
+	z_erofs_job_init(&fill.job, &fill.io, streams);
 	erofs_readahead_expand(rac, &fill);
 	/* folios that are not taken go back to the page cache's care */
 	while ((folio = readahead_folio(rac)))

@@ -11,6 +11,7 @@
  * Locks: the pool's spinlock, innermost; the list of pools has a mutex, taken
  * before it.
  */
+#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/vmalloc.h>
@@ -43,6 +44,20 @@ static k_shrinker_t z_erofs_shrinker;
 bool z_erofs_codec_present(unsigned int alg)
 {
 	return alg < EROFS_COMPRESSION_MAX && z_erofs_codecs[alg];
+}
+
+/**
+ * z_erofs_codec_reach - how far does a codec come for so many bytes?
+ * @alg: algorithm
+ * @want: bytes
+ *
+ * Return: @want or more, maybe more than there are.
+ */
+u64 z_erofs_codec_reach(unsigned int alg, u64 want)
+{
+	if (!z_erofs_codec_present(alg))
+		return want;
+	return round_up(want, z_erofs_codecs[alg]->step);
 }
 
 /* ---- workspaces ---- */
@@ -238,6 +253,50 @@ int z_erofs_pool_wait(struct z_erofs_pool *pool, const struct z_erofs_key *key,
 				   !z_erofs_pool_expects(pool, key, need)) ?
 		       -EINTR : 0;
 }
+
+/* ---- what was decoded in part ---- */
+
+/* never 0, which is no pcluster's */
+static u32 z_erofs_key_hash(const struct z_erofs_key *key)
+{
+	return hash_64(key->pa ^ (unsigned long)key->where, 32) | 1;
+}
+
+static unsigned int z_erofs_miss_slot(u32 hash)
+{
+	return (hash >> 1) % Z_EROFS_MISSES;
+}
+
+/**
+ * z_erofs_pool_missed - has a reader lately wanted a part of a pcluster?
+ * @pool: the mount's
+ * @key: the pcluster
+ *
+ * A guess, which decides what is decoded in advance and nothing else.
+ *
+ * Return: true if one has.
+ */
+bool z_erofs_pool_missed(const struct z_erofs_pool *pool,
+			 const struct z_erofs_key *key)
+{
+	const u32 hash = z_erofs_key_hash(key);
+
+	return READ_ONCE(pool->missed[z_erofs_miss_slot(hash)]) == hash;
+}
+
+/**
+ * z_erofs_pool_miss - remember that a reader wanted a part of a pcluster
+ * @pool: the mount's
+ * @key: the pcluster
+ */
+void z_erofs_pool_miss(struct z_erofs_pool *pool, const struct z_erofs_key *key)
+{
+	const u32 hash = z_erofs_key_hash(key);
+
+	WRITE_ONCE(pool->missed[z_erofs_miss_slot(hash)], hash);
+}
+
+/* ---- decoding ---- */
 
 static int z_erofs_grow(u8 **buf, size_t *size, size_t want)
 {

@@ -28,6 +28,8 @@ struct z_erofs_task {
 /**
  * struct z_erofs_codec - one algorithm
  * @name: for people
+ * @step: it writes in pieces of so many bytes, and gains nothing by stopping
+ *	inside of one
  * @open: makes the state that decode() needs, by the image's configuration;
  *	NULL when there is no memory, or an ERR_PTR
  * @close: frees it
@@ -37,6 +39,7 @@ struct z_erofs_task {
  */
 struct z_erofs_codec {
 	const char *name;
+	u32 step;
 	void *(*open)(const struct erofs_sb_desc *desc);
 	void (*close)(void *state);
 	int (*decode)(void *state, const struct z_erofs_task *task);
@@ -98,6 +101,7 @@ struct z_erofs_ws {
 };
 
 bool z_erofs_codec_present(unsigned int alg);
+u64 z_erofs_codec_reach(unsigned int alg, u64 want);
 void z_erofs_pool_init(struct z_erofs_pool *pool);
 void z_erofs_pool_shrink(struct z_erofs_pool *pool);
 void z_erofs_pool_destroy(struct z_erofs_pool *pool);
@@ -113,6 +117,10 @@ bool z_erofs_pool_expects(struct z_erofs_pool *pool,
 			  const struct z_erofs_key *key, size_t need);
 int z_erofs_pool_wait(struct z_erofs_pool *pool, const struct z_erofs_key *key,
 		      size_t need);
+bool z_erofs_pool_missed(const struct z_erofs_pool *pool,
+			 const struct z_erofs_key *key);
+void z_erofs_pool_miss(struct z_erofs_pool *pool,
+		       const struct z_erofs_key *key);
 u8 *z_erofs_ws_in(struct z_erofs_ws *ws, size_t size);
 int z_erofs_ws_decode(struct z_erofs_ws *ws, const struct erofs_sb_desc *desc,
 		      const struct z_erofs_key *key,

@@ -50,6 +50,7 @@ static int z_erofs_deflate_decode(void *state, const struct z_erofs_task *task)
 
 const struct z_erofs_codec z_erofs_deflate_codec = {
 	.name	= "deflate",
+	.step	= 1,
 	.open	= z_erofs_deflate_open,
 	.close	= z_erofs_deflate_close,
 	.decode	= z_erofs_deflate_decode,

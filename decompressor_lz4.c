@@ -22,5 +22,6 @@ static int z_erofs_lz4_decode(void *state, const struct z_erofs_task *task)
 
 const struct z_erofs_codec z_erofs_lz4_codec = {
 	.name	= "lz4",
+	.step	= 1,
 	.decode	= z_erofs_lz4_decode,
 };

@@ -36,6 +36,7 @@ static int z_erofs_lzma_decode(void *state, const struct z_erofs_task *task)
 
 const struct z_erofs_codec z_erofs_lzma_codec = {
 	.name	= "lzma",
+	.step	= 1,
 	.open	= z_erofs_lzma_open,
 	.close	= z_erofs_lzma_close,
 	.decode	= z_erofs_lzma_decode,

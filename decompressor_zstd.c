@@ -59,6 +59,7 @@ static int z_erofs_zstd_decode(void *state, const struct z_erofs_task *task)
 
 const struct z_erofs_codec z_erofs_zstd_codec = {
 	.name	= "zstd",
+	.step	= ZSTD_BLOCKSIZE_MAX,
 	.open	= z_erofs_zstd_open,
 	.close	= z_erofs_zstd_close,
 	.decode	= z_erofs_zstd_decode,

@@ -142,6 +142,9 @@ struct erofs_dev {
 
 /* ---- workspaces of the codecs: decompressor.c ---- */
 
+/* how many pclusters are remembered as decoded in part */
+#define Z_EROFS_MISSES	256
+
 /**
  * struct z_erofs_pool - a mount's workspaces
  * @node: in the list of all pools
@@ -151,6 +154,7 @@ struct erofs_dev {
  * @coming: pclusters that somebody decodes, and of which others want the rest
  * @nr: how many there are
  * @max: how many there may be; immutable
+ * @missed: hashes of pclusters that were decoded in part lately; unlocked
  */
 struct z_erofs_pool {
 	struct list_head node;
@@ -160,6 +164,7 @@ struct z_erofs_pool {
 	struct list_head coming;
 	unsigned int nr;
 	unsigned int max;
+	u32 missed[Z_EROFS_MISSES];
 };
 
 /* ---- the mount ---- */

@@ -126,8 +126,8 @@ DEFINE_EVENT(erofs_req, erofs_req_end,
 
 TRACE_EVENT(erofs_decode,
 	TP_PROTO(const struct inode *inode, const struct erofs_extent *ext,
-		 int err),
-	TP_ARGS(inode, ext, err),
+		 u64 reach, int err),
+	TP_ARGS(inode, ext, reach, err),
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
 		__field(u64, nid)
@@ -135,6 +135,7 @@ TRACE_EVENT(erofs_decode,
 		__field(u64, len)
 		__field(u64, pa)
 		__field(u64, plen)
+		__field(u64, reach)
 		__field(unsigned int, algorithm)
 		__field(int, err)
 	),
@@ -145,13 +146,14 @@ TRACE_EVENT(erofs_decode,
 		__entry->len = ext->len;
 		__entry->pa = ext->pa;
 		__entry->plen = ext->plen;
+		__entry->reach = reach;
 		__entry->algorithm = ext->algorithm;
 		__entry->err = err;
 	),
-	TP_printk("dev %d:%d nid %llu la %llu len %llu pa %llu plen %llu algorithm %u err %d",
+	TP_printk("dev %d:%d nid %llu la %llu len %llu pa %llu plen %llu reach %llu alg %u err %d",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->nid,
 		  __entry->la, __entry->len, __entry->pa, __entry->plen,
-		  __entry->algorithm, __entry->err)
+		  __entry->reach, __entry->algorithm, __entry->err)
 );
 
 #endif

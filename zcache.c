@@ -135,10 +135,16 @@ int z_erofs_cache_take(const struct erofs_extent *ext, struct folio ***pages,
 	const u32 want = z_erofs_cache_pages(ext);
 	struct folio *folio;
 
+	*nr = 0;
 	*pages = kcalloc(want, sizeof(**pages), gfp);
 	if (!*pages)
 		return -ENOMEM;
-	for (*nr = 0; *nr < want; (*nr)++) {
+	/* the last one arrives last: to wait for each would be to wake up for each */
+	folio = read_mapping_folio(mapping, first + want - 1, NULL);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	folio_put(folio);
+	for (; *nr < want; (*nr)++) {
 		folio = read_mapping_folio(mapping, first + *nr, NULL);
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);

@@ -63,6 +63,7 @@ enum {
  * @node: in its job
  * @sbi: the mount
  * @ext: what it decodes to
+ * @reach: how much of that is decoded
  * @gfp: how to allocate for it
  * @missing: inputs that have not arrived, and one for the planner
  * @to: Z_EROFS_TO_*
@@ -85,6 +86,7 @@ struct z_erofs_pcl {
 	struct list_head node;
 	struct erofs_sb_info *sbi;
 	struct erofs_extent ext;
+	u64 reach;
 	gfp_t gfp;
 	atomic_t missing;
 	atomic_t to;
@@ -201,7 +203,7 @@ static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 
 	if (ext->coding != Z_EROFS_ENCODED)
 		return false;
-	ws = z_erofs_ws_find(&sbi->pool, &key, ext->len);
+	ws = z_erofs_ws_find(&sbi->pool, &key, seg->skip + seg->len);
 	if (!ws)
 		return false;
 	k_memcpy_to_folio(seg->folio, seg->off, ws->out + seg->skip, seg->len);
@@ -222,11 +224,37 @@ static bool z_erofs_is_coming(struct erofs_sb_info *sbi,
  * z_erofs_job_init - begin a read call's job
  * @job: the job
  * @io: the call's own gatherer, as a pattern
+ * @streams: the reader is expected to go on behind this call's folios
  */
-void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io)
+void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io,
+		      bool streams)
 {
 	INIT_LIST_HEAD(&job->pcls);
 	job->io = *io;
+	job->streams = streams;
+}
+
+/**
+ * z_erofs_job_takes_all - will all of an extent be decoded?
+ * @job: the job
+ * @ext: the extent, encoded
+ * @want: how much of it is wanted, from its start on
+ *
+ * A stream wants the rest next. A read that stands alone may be the only one
+ * here, so the first gets what it wants; whoever comes back to a pcluster gets
+ * the whole of it.
+ *
+ * Return: true if the rest costs no decoding.
+ */
+bool z_erofs_job_takes_all(const struct z_erofs_job *job,
+			   const struct erofs_extent *ext, u64 want)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(ext);
+
+	if (job->streams || ext->coding != Z_EROFS_ENCODED ||
+	    z_erofs_codec_reach(ext->algorithm, want) >= ext->len)
+		return true;
+	return z_erofs_pool_missed(&job->io.sbi->pool, &key);
 }
 
 /**
@@ -403,8 +431,9 @@ static int z_erofs_encoded(struct z_erofs_pcl *pcl, struct z_erofs_ws *ws)
 	struct z_erofs_task task = {
 		.in		= z_erofs_in_whole(pcl, ws),
 		.in_len		= pcl->ext.plen,
-		.out_len	= pcl->ext.len,
-		.partial	= pcl->ext.partial,
+		.out_len	= pcl->reach,
+		.partial	= pcl->ext.partial ||
+				  pcl->reach < pcl->ext.len,
 	};
 	int err;
 
@@ -469,7 +498,7 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 		if (!err) {
 			err = z_erofs_encoded(pcl, ws);
 			trace_erofs_decode(pcl->segs[0].folio->mapping->host,
-					   &pcl->ext, err);
+					   &pcl->ext, pcl->reach, err);
 			z_erofs_ws_put(&sbi->pool, ws);
 		}
 	}
@@ -559,20 +588,38 @@ static int z_erofs_fetch_meta(struct z_erofs_pcl *pcl)
 			       ext->plen);
 }
 
-/* Does the reader take less of it than all? */
-static bool z_erofs_pcl_partly(const struct z_erofs_pcl *pcl)
+static u64 z_erofs_pcl_taken(const struct z_erofs_pcl *pcl)
 {
 	u64 taken = 0;
 	u32 i;
 
 	for (i = 0; i < pcl->nr_segs; i++)
 		taken += pcl->segs[i].len;
-	return taken < pcl->ext.len;
+	return taken;
+}
+
+/* Does the reader take less of it than all? */
+static bool z_erofs_pcl_partly(const struct z_erofs_pcl *pcl)
+{
+	return z_erofs_pcl_taken(pcl) < pcl->ext.len;
+}
+
+/*
+ * Is more of it left than the bytes at its ends, in folios that it shares with
+ * its neighbours? Or was it read for a part before, and is in the cache?
+ */
+static bool z_erofs_pcl_again(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
+
+	return z_erofs_pcl_taken(pcl) < pcl->ext.len - pcl->ext.len / 8 ||
+	       (z_erofs_pcl_partly(pcl) &&
+		z_erofs_pool_missed(&job->io.sbi->pool, &key));
 }
 
 static bool z_erofs_pcl_caches(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 {
-	return z_erofs_pcl_partly(pcl) &&
+	return z_erofs_pcl_again(job, pcl) &&
 	       z_erofs_cache_wants(&pcl->ext,
 				   READ_ONCE(job->io.sbi->opts.cache),
 				   list_is_first(&pcl->node, &job->pcls),
@@ -590,13 +637,30 @@ static void z_erofs_announce_last(struct z_erofs_job *job)
 	if (list_empty(&job->pcls))
 		return;
 	pcl = list_last_entry(&job->pcls, struct z_erofs_pcl, node);
-	if (pcl->ext.coding != Z_EROFS_ENCODED || !pcl->ext.dev ||
+	if (!job->streams || pcl->ext.coding != Z_EROFS_ENCODED || !pcl->ext.dev ||
 	    pcl->follows || pcl->segs[0].skip || !z_erofs_pcl_partly(pcl))
 		return;
 	pcl->coming.key = z_erofs_pcl_key(&pcl->ext);
 	pcl->coming.have = pcl->ext.len;
 	pcl->announced = true;
 	z_erofs_pool_announce(&job->io.sbi->pool, &pcl->coming);
+}
+
+/* How far a pcluster is decoded is settled when all its segments are known. */
+static void z_erofs_pcl_set_reach(struct z_erofs_job *job,
+				  struct z_erofs_pcl *pcl)
+{
+	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
+	u64 want = 0;
+	u32 i;
+
+	for (i = 0; i < pcl->nr_segs; i++)
+		want = max(want, pcl->segs[i].skip + pcl->segs[i].len);
+	pcl->reach = pcl->ext.len;
+	if (z_erofs_job_takes_all(job, &pcl->ext, want))
+		return;
+	pcl->reach = z_erofs_codec_reach(pcl->ext.algorithm, want);
+	z_erofs_pool_miss(&job->io.sbi->pool, &key);
 }
 
 /* Whole blocks, for a device reads no less; the last one may be cut. */
@@ -666,12 +730,35 @@ static void z_erofs_job_await(struct z_erofs_job *job, bool followers)
 	}
 }
 
+/* what another CPU is woken for, while the reader decodes something else */
+#define Z_EROFS_SPREAD_BYTES	(32U << 10)
+
+/*
+ * Who decodes it? A reader that waits takes the first one itself, and all if it
+ * was told to, or if they are small.
+ */
+static int z_erofs_pcl_decoder(const struct z_erofs_job *job,
+			       const struct z_erofs_pcl *pcl, bool foreground)
+{
+	const unsigned int mode = READ_ONCE(job->io.sbi->sync_decompress);
+
+	if (!foreground)
+		return Z_EROFS_TO_WORKER;
+	if (mode == EROFS_SYNC_ALWAYS || num_online_cpus() == 1 ||
+	    list_is_first(&pcl->node, &job->pcls) ||
+	    pcl->ext.coding != Z_EROFS_ENCODED ||
+	    pcl->reach < Z_EROFS_SPREAD_BYTES)
+		return Z_EROFS_TO_READER;
+	return Z_EROFS_TO_WORKER;
+}
+
 /**
  * z_erofs_job_submit - read and decode what a job has planned
  * @job: the job; it is empty afterwards
  * @foreground: decode in this task, after waiting; else in workers
  *
- * Context: sleeps; for @foreground until all is decoded, or a fatal signal.
+ * Context: sleeps; for @foreground until what is left to this task is decoded,
+ * or a fatal signal.
  */
 void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 {
@@ -681,8 +768,8 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	job->io.done = z_erofs_input_done;
 	z_erofs_announce_last(job);
 	list_for_each_entry(pcl, &job->pcls, node) {
-		atomic_set(&pcl->to, foreground ? Z_EROFS_TO_READER :
-						  Z_EROFS_TO_WORKER);
+		z_erofs_pcl_set_reach(job, pcl);
+		atomic_set(&pcl->to, z_erofs_pcl_decoder(job, pcl, foreground));
 		err = z_erofs_fetch(job, pcl);
 		if (err)
 			WRITE_ONCE(pcl->err, err);
@@ -690,12 +777,10 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	erofs_io_flush(&job->io);
 	/* from here on one that goes to a worker may be gone */
 	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
-		if (!foreground)
+		if (atomic_read(&pcl->to) == Z_EROFS_TO_WORKER)
 			list_del(&pcl->node);
 		z_erofs_arrived(pcl, 0);
 	}
-	if (!foreground)
-		return;
 	z_erofs_job_await(job, false);
 	z_erofs_job_await(job, true);
 }

@@ -26,10 +26,12 @@ struct z_erofs_view {
  * struct z_erofs_job - the pclusters of one read call
  * @pcls: those planned and not yet submitted, in the order of the file
  * @io: gathers the reads of their stored bytes
+ * @streams: the reader is expected to go on behind this call's folios
  */
 struct z_erofs_job {
 	struct list_head pcls;
 	struct erofs_io io;
+	bool streams;
 };
 
 /* zmap.c */
@@ -40,7 +42,10 @@ int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
 /* zdata.c */
 int z_erofs_init(void);
 void z_erofs_exit(void);
-void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io);
+void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io,
+		      bool streams);
+bool z_erofs_job_takes_all(const struct z_erofs_job *job,
+			   const struct erofs_extent *ext, u64 want);
 int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 		    struct folio *folio, size_t off, size_t len, u64 skip);
 void z_erofs_job_submit(struct z_erofs_job *job, bool foreground);

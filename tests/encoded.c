@@ -369,6 +369,183 @@ static void decoded_once(const void *arg)
 	trace_end();
 }
 
+/* ---- a read that stands alone decodes what it wants, the next one all ---- */
+
+struct isolated {
+	const char *image;
+	enum via via;
+	unsigned int step;	/* the codec writes so many bytes at a time */
+};
+
+/* The file's first extent that is large, and does not begin the file */
+static void large_extent(int fd, struct fiemap_extent *found)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) +
+			  16 * sizeof(struct fiemap_extent)];
+	} u = { .map = { .fm_start = 1, .fm_length = FIEMAP_MAX_OFFSET,
+			 .fm_extent_count = 16 } };
+	unsigned int i;
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &u.map), "FIEMAP: %m");
+	for (i = 0; i < u.map.fm_mapped_extents; i++) {
+		*found = u.map.fm_extents[i];
+		if ((found->fe_flags & FIEMAP_EXTENT_ENCODED) &&
+		    found->fe_logical && found->fe_length >= 16 * PAGE)
+			return;
+	}
+	NEED(false, "no large extent in %s", longest);
+}
+
+/*
+ * Reads one page and compares it with @whole. Returns how often the extent at
+ * @la was decoded for it, and in *reach how far, the last time.
+ */
+static unsigned int decoded_for(int fd, const char *whole, off_t page,
+				unsigned long long la, unsigned long long *reach)
+{
+	unsigned long long at_la, at_reach;
+	unsigned int n = 0;
+	char buf[PAGE], *text, *at;
+
+	trace_start("erofs_decode");
+	CHECK(pread_full(fd, buf, PAGE, page * PAGE) == PAGE &&
+	      !memcmp(buf, whole + page * PAGE, PAGE), "page %lld is wrong",
+	      (long long)page);
+	text = trace_stop("erofs_decode");
+	for (at = text; (at = strstr(at, " erofs_decode: ")); at++) {
+		const char *a = strstr(at, " la "), *b = strstr(at, " reach ");
+
+		NEED(a && b && sscanf(a, " la %llu", &at_la) == 1 &&
+		     sscanf(b, " reach %llu", &at_reach) == 1,
+		     "trace: %.100s", at);
+		if (at_la != la)
+			continue;
+		*reach = at_reach;
+		n++;
+	}
+	free(text);
+	return n;
+}
+
+static void isolated(const void *arg)
+{
+	const struct isolated *i = arg;
+	const char *dir = new_dir("mnt");
+	unsigned long long reach = 0, want;
+	struct fiemap_extent e;
+	struct source src;
+	unsigned int n;
+	off_t page;
+	char *whole;
+	int fd;
+
+	trace_setup();
+	image_source(image_find(i->image), i->via, &src);
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
+	     "no file in %s", i->image);
+	whole = malloc(longest_size);
+	fd = open_need(longest, O_RDONLY);
+	large_extent(fd, &e);
+	NEED(whole && pread_full(fd, whole, longest_size, 0) == longest_size,
+	     "%s: %m", longest);
+	close(fd);
+	drop_caches();
+	NEED_OK(write_str(attr("drop_caches"), "3"), "drop_caches");
+
+	fd = open_need(longest, O_RDONLY);
+	page = (e.fe_logical + e.fe_length / 4) / PAGE;
+	want = (page + 1) * PAGE - e.fe_logical;
+	want = (want + i->step - 1) / i->step * i->step;
+	NEED(want + 4 * PAGE < e.fe_length, "too small, %llu bytes",
+	     (unsigned long long)e.fe_length);
+	n = decoded_for(fd, whole, page, e.fe_logical, &reach);
+	CHECK(n == 1 && reach == want, "first: %u times, %llu bytes, not %llu",
+	      n, reach, want);
+	/* behind that, but not as if going on there */
+	page = (e.fe_logical + want) / PAGE + 2;
+	n = decoded_for(fd, whole, page, e.fe_logical, &reach);
+	CHECK(n == 1 && reach == e.fe_length,
+	      "second: %u times, %llu bytes, not %llu", n, reach,
+	      (unsigned long long)e.fe_length);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	for (page = e.fe_logical / PAGE + 1;
+	     (page + 1) * PAGE <= e.fe_logical + e.fe_length; page++) {
+		n = decoded_for(fd, whole, page, e.fe_logical, &reach);
+		CHECK(!n, "page %lld: %u times, but all was there",
+		      (long long)page, n);
+	}
+	free(whole);
+	close(fd);
+	trace_end();
+}
+
+/* ---- a reader that waits decodes a pcluster itself, workers the others ---- */
+
+struct spread {
+	const char *mode;	/* sync_decompress */
+	bool alone;		/* the reader decodes all */
+};
+
+/* Decoded pclusters in a trace; *by_us receives how many of them by this task */
+static unsigned int count_decoders(char *text, unsigned int *by_us)
+{
+	unsigned int n = 0;
+	char us[32], *line;
+
+	snprintf(us, sizeof(us), "-%d ", getpid());
+	*by_us = 0;
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		char *cpu = strstr(line, " [");
+
+		if (!cpu || !strstr(line, " erofs_decode: "))
+			continue;
+		n++;
+		*cpu = '\0';
+		strcat(line, " ");
+		*by_us += !!strstr(line, us);
+	}
+	return n;
+}
+
+/* 64 KiB over the border of two large extents, in a read that stands alone */
+static void spread(const void *arg)
+{
+	const struct spread *s = arg;
+	const char *dir = new_dir("mnt");
+	unsigned int decoded, by_us;
+	static char buf[16 * PAGE];
+	struct fiemap_extent e;
+	struct source src;
+	char *text;
+	off_t pos;
+	int fd;
+
+	if (get_nprocs() < 2)
+		tap_skip("one CPU");
+	trace_setup();
+	image_source(image_find("stream-lz4-64k"), VIA_PATH, &src);
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED_OK(write_str(attr("sync_decompress"), s->mode), "sync_decompress");
+	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
+	     "no file");
+	fd = open_need(longest, O_RDONLY);
+	large_extent(fd, &e);
+	pos = (e.fe_logical + e.fe_length) / PAGE * PAGE - 4 * PAGE;
+	trace_start("erofs_decode");
+	CHECK(pread_full(fd, buf, sizeof(buf), pos) == sizeof(buf),
+	      "read at %lld: %m", (long long)pos);
+	text = trace_stop("erofs_decode");
+	decoded = count_decoders(text, &by_us);
+	CHECK(decoded == 2, "%u were decoded", decoded);
+	CHECK(by_us == (s->alone ? 2 : 1), "%u by the reader", by_us);
+	free(text);
+	close(fd);
+	trace_end();
+}
+
 /* Whoever decodes, the bytes are the same, cold and from all modes in turn. */
 static void sync_decompress(const void *arg)
 {
@@ -397,6 +574,10 @@ static const enum via via_path = VIA_PATH, via_loop = VIA_LOOP;
 	  .fn = decoded_once,						\
 	  .arg = &(const struct once) { image_, via_, piece_ } }
 
+#define ISOLATED(image_, via_, step_, label_)				\
+	{ .name = "isolated: " image_ " by " label_, .fn = isolated,	\
+	  .arg = &(const struct isolated) { image_, via_, step_ } }
+
 static const struct tap_case cases[] = {
 	STRATEGY("disabled", false, VIA_PATH, "file"),
 	STRATEGY("readahead", true, VIA_PATH, "file"),
@@ -410,6 +591,13 @@ static const struct tap_case cases[] = {
 	ONCE("stream-lz4-64k", VIA_LOOP, 4096, "block, 4 KiB at a time"),
 	ONCE("stream-zstd-64k", VIA_PATH, 9001, "file, 9001 bytes at a time"),
 	ONCE("stream-zstd-64k", VIA_LOOP, 131072, "block, 128 KiB at a time"),
+	ISOLATED("stream-lz4-64k", VIA_PATH, 1, "file"),
+	ISOLATED("stream-lz4-64k", VIA_LOOP, 1, "block"),
+	ISOLATED("stream-zstd-64k", VIA_PATH, 131072, "file"),
+	{ "who decodes: sync_decompress=0", spread,
+	  &(const struct spread) { "0", false }, 0 },
+	{ "who decodes: sync_decompress=1", spread,
+	  &(const struct spread) { "1", true }, 0 },
 	{ "sync_decompress by file", sync_decompress, &via_path, 0 },
 	{ "sync_decompress by block", sync_decompress, &via_loop, 0 },
 };
