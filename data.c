@@ -439,13 +439,15 @@ static int erofs_read_folio(struct file *file, struct folio *folio)
 			.gfp	= GFP_NOFS,
 		},
 	};
-	int err;
+	int err, ret;
 
 	z_erofs_job_init(&fill.job, &fill.io, false);
+	fill.job.alone = true;
 	err = erofs_fill_folio(&fill, folio);
 	erofs_io_flush(&fill.io);
-	z_erofs_job_submit(&fill.job, erofs_decodes_itself(&fill, 1, false));
-	return err;
+	ret = z_erofs_job_submit(&fill.job,
+				 erofs_decodes_itself(&fill, 1, false));
+	return err ?: ret;
 }
 
 /* Does the kernel take this window for one of a stream, or of a mapping? */

@@ -18,7 +18,7 @@
  *    superblock may be touched, but for the in-flight count, which each request
  *    holds until its last reference goes and which put_super drains.
  * 6. Readahead may fail in silence. read_folio returns the errno of what it
- *    could not start; what it has started ends the folio.
+ *    could not start, or decoded itself; what it has started ends the folio.
  *
  * Comments of the other files name these by number, as "invariant 4", and rows
  * of tests/PITFALLS, where it says what tests each, by letter and number: C3.

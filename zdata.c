@@ -232,6 +232,7 @@ void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io,
 	INIT_LIST_HEAD(&job->pcls);
 	job->io = *io;
 	job->streams = streams;
+	job->alone = false;
 }
 
 /**
@@ -474,7 +475,8 @@ static int z_erofs_follow(struct z_erofs_pcl *pcl)
 	return 0;
 }
 
-static void z_erofs_decode(struct z_erofs_pcl *pcl)
+/* Returns what became of it; the pcluster is gone. */
+static int z_erofs_decode(struct z_erofs_pcl *pcl)
 {
 	struct erofs_sb_info *sbi = pcl->sbi;
 	struct z_erofs_ws *ws;
@@ -484,7 +486,7 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 		err = z_erofs_follow(pcl);
 		if (err > 0) {
 			z_erofs_pcl_finish(pcl, 0);
-			return;
+			return 0;
 		}
 	}
 	if (!err && pcl->cached)
@@ -507,6 +509,7 @@ static void z_erofs_decode(struct z_erofs_pcl *pcl)
 				 "bad data in the pcluster at %llu (%llu)",
 				 pcl->ext.pa, pcl->ext.plen);
 	z_erofs_pcl_finish(pcl, err);
+	return err;
 }
 
 static void z_erofs_work(struct work_struct *work)
@@ -705,29 +708,32 @@ static int z_erofs_fetch(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
  * to a worker, for its folios have to end (M5). What is waited on lies in the
  * pcluster, which only who decodes it frees, and not on this stack (R4).
  */
-static void z_erofs_await(struct z_erofs_pcl *pcl)
+static int z_erofs_await(struct z_erofs_pcl *pcl)
 {
 	if (wait_for_completion_killable(&pcl->ready)) {
 		if (atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER,
 				   Z_EROFS_TO_WORKER) == Z_EROFS_TO_READER)
-			return;
+			return -EINTR;
 		/* too late: it is being passed to this reader */
 		wait_for_completion(&pcl->ready);
 	}
-	z_erofs_decode(pcl);
+	return z_erofs_decode(pcl);
 }
 
 /* Others may wait for what is announced, so followers come last. */
-static void z_erofs_job_await(struct z_erofs_job *job, bool followers)
+static int z_erofs_job_await(struct z_erofs_job *job, bool followers)
 {
 	struct z_erofs_pcl *pcl, *next;
+	int err = 0, ret;
 
 	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
 		if (pcl->follows && !followers)
 			continue;
 		list_del(&pcl->node);
-		z_erofs_await(pcl);
+		ret = z_erofs_await(pcl);
+		err = err ?: ret;
 	}
+	return err;
 }
 
 /* what another CPU is woken for, while the reader decodes something else */
@@ -744,7 +750,7 @@ static int z_erofs_pcl_decoder(const struct z_erofs_job *job,
 
 	if (!foreground)
 		return Z_EROFS_TO_WORKER;
-	if (mode == EROFS_SYNC_ALWAYS || num_online_cpus() == 1 ||
+	if (mode == EROFS_SYNC_ALWAYS || job->alone || num_online_cpus() == 1 ||
 	    list_is_first(&pcl->node, &job->pcls) ||
 	    pcl->ext.coding != Z_EROFS_ENCODED ||
 	    pcl->reach < Z_EROFS_SPREAD_BYTES)
@@ -759,11 +765,13 @@ static int z_erofs_pcl_decoder(const struct z_erofs_job *job,
  *
  * Context: sleeps; for @foreground until what is left to this task is decoded,
  * or a fatal signal.
+ * Return: the first errno of what this task has decoded, -EINTR for what it left
+ * to others, or 0.
  */
-void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
+int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 {
 	struct z_erofs_pcl *pcl, *next;
-	int err;
+	int err, ret;
 
 	job->io.done = z_erofs_input_done;
 	z_erofs_announce_last(job);
@@ -781,8 +789,9 @@ void z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 			list_del(&pcl->node);
 		z_erofs_arrived(pcl, 0);
 	}
-	z_erofs_job_await(job, false);
-	z_erofs_job_await(job, true);
+	err = z_erofs_job_await(job, false);
+	ret = z_erofs_job_await(job, true);
+	return err ?: ret;
 }
 
 static void z_erofs_queues_destroy(void)

@@ -27,11 +27,13 @@ struct z_erofs_view {
  * @pcls: those planned and not yet submitted, in the order of the file
  * @io: gathers the reads of their stored bytes
  * @streams: the reader is expected to go on behind this call's folios
+ * @alone: a reader that waits decodes all of it, whatever there is, for the errno
  */
 struct z_erofs_job {
 	struct list_head pcls;
 	struct erofs_io io;
 	bool streams;
+	bool alone;
 };
 
 /* zmap.c */
@@ -48,7 +50,7 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
 			   const struct erofs_extent *ext, u64 want);
 int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 		    struct folio *folio, size_t off, size_t len, u64 skip);
-void z_erofs_job_submit(struct z_erofs_job *job, bool foreground);
+int z_erofs_job_submit(struct z_erofs_job *job, bool foreground);
 
 /* zcache.c */
 int z_erofs_cache_init(struct super_block *sb);
