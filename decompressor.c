@@ -17,6 +17,9 @@
 #include <linux/vmalloc.h>
 #include "decompressor.h"
 
+/* workspaces beside one for each CPU: for what two windows of a reader share */
+#define Z_EROFS_WS_KEPT		2U
+
 static const struct z_erofs_codec * const z_erofs_codecs[EROFS_COMPRESSION_MAX] = {
 #if IS_ENABLED(CONFIG_LZ4_DECOMPRESS)
 	[EROFS_COMPRESSION_LZ4]		= &z_erofs_lz4_codec,
@@ -81,9 +84,24 @@ static struct z_erofs_ws *z_erofs_ws_oldest(struct z_erofs_pool *pool,
 	struct z_erofs_ws *ws;
 
 	list_for_each_entry_reverse(ws, &pool->idle, node)
-		if (kept || !ws->keep)
+		if (!ws->readers && (kept || !ws->keep))
 			return ws;
 	return NULL;
+}
+
+/*
+ * None is left but what is kept for somebody. So many stay with whoever wants
+ * them, as long as another will be given back: else how many tasks happen to
+ * decode at a time would decide what is decoded twice.
+ */
+static bool z_erofs_pool_gives(const struct z_erofs_pool *pool)
+{
+	const struct z_erofs_ws *ws;
+	unsigned int idle = 0;
+
+	list_for_each_entry(ws, &pool->idle, node)
+		idle += !ws->readers;
+	return idle > Z_EROFS_WS_KEPT || idle == pool->nr;
 }
 
 static struct z_erofs_ws *z_erofs_ws_take(struct z_erofs_pool *pool, bool *more)
@@ -95,7 +113,7 @@ static struct z_erofs_ws *z_erofs_ws_take(struct z_erofs_pool *pool, bool *more)
 	if (!ws && pool->nr < pool->max) {
 		pool->nr++;
 		*more = true;
-	} else if (!ws) {
+	} else if (!ws && z_erofs_pool_gives(pool)) {
 		ws = z_erofs_ws_oldest(pool, true);
 	}
 	if (ws) {
@@ -149,7 +167,9 @@ static bool z_erofs_key_same(const struct z_erofs_key *a,
  * @key: the pcluster
  * @need: how many decoded bytes are wanted
  *
- * Return: the workspace, to be given back, or NULL.
+ * Nobody decodes in it until z_erofs_ws_leave(); others may find it, too.
+ *
+ * Return: the workspace, or NULL.
  */
 struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
 				   const struct z_erofs_key *key, size_t need)
@@ -159,13 +179,32 @@ struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
 	spin_lock(&pool->lock);
 	list_for_each_entry(ws, &pool->idle, node) {
 		if (ws->have >= need && z_erofs_key_same(&ws->key, key)) {
-			list_del(&ws->node);
+			list_move(&ws->node, &pool->idle);
+			ws->readers++;
 			found = ws;
 			break;
 		}
 	}
 	spin_unlock(&pool->lock);
 	return found;
+}
+
+/**
+ * z_erofs_ws_leave - undo z_erofs_ws_find()
+ * @pool: the mount's
+ * @ws: the workspace
+ * @ended: the reader has come to the end of the extent, so that nobody is known
+ *	to want more of it
+ */
+void z_erofs_ws_leave(struct z_erofs_pool *pool, struct z_erofs_ws *ws,
+		      bool ended)
+{
+	spin_lock(&pool->lock);
+	ws->readers--;
+	if (ended)
+		ws->keep = false;
+	spin_unlock(&pool->lock);
+	wake_up(&pool->wait);
 }
 
 /**
@@ -371,8 +410,8 @@ static unsigned long z_erofs_pool_drop(struct z_erofs_pool *pool,
 	LIST_HEAD(victims);
 
 	spin_lock(&pool->lock);
-	while (freed < nr && !list_empty(&pool->idle)) {
-		list_move(pool->idle.prev, &victims);
+	while (freed < nr && (ws = z_erofs_ws_oldest(pool, true))) {
+		list_move(&ws->node, &victims);
 		pool->nr--;
 		freed++;
 	}
@@ -392,7 +431,7 @@ void z_erofs_pool_init(struct z_erofs_pool *pool)
 	init_waitqueue_head(&pool->wait);
 	INIT_LIST_HEAD(&pool->idle);
 	INIT_LIST_HEAD(&pool->coming);
-	pool->max = num_online_cpus() + 2;
+	pool->max = num_online_cpus() + Z_EROFS_WS_KEPT;
 	mutex_lock(&z_erofs_pools_lock);
 	list_add(&pool->node, &z_erofs_pools);
 	mutex_unlock(&z_erofs_pools_lock);

@@ -77,8 +77,9 @@ struct z_erofs_coming {
 };
 
 /**
- * struct z_erofs_ws - a workspace, used by one task at a time
- * @node: in the pool's list while idle
+ * struct z_erofs_ws - a workspace; one task decodes in it, or any number copy
+ * @node: in the pool's list while nobody decodes in it
+ * @readers: who copy from @out just now; under the pool's lock
  * @state: of each codec, made on first use
  * @in: contiguous copy of scattered input
  * @in_size: bytes of @in
@@ -90,6 +91,7 @@ struct z_erofs_coming {
  */
 struct z_erofs_ws {
 	struct list_head node;
+	unsigned int readers;
 	void *state[EROFS_COMPRESSION_MAX];
 	u8 *in;
 	size_t in_size;
@@ -109,6 +111,8 @@ struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool);
 struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
 				   const struct z_erofs_key *key, size_t need);
 void z_erofs_ws_put(struct z_erofs_pool *pool, struct z_erofs_ws *ws);
+void z_erofs_ws_leave(struct z_erofs_pool *pool, struct z_erofs_ws *ws,
+		      bool ended);
 void z_erofs_pool_announce(struct z_erofs_pool *pool,
 			   struct z_erofs_coming *coming);
 void z_erofs_pool_retract(struct z_erofs_pool *pool,

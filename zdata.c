@@ -193,6 +193,13 @@ static struct z_erofs_key z_erofs_pcl_key(const struct erofs_extent *ext)
 	};
 }
 
+/* Then what was kept for the next window need not be kept any longer. */
+static bool z_erofs_seg_ends(const struct erofs_extent *ext,
+			     const struct z_erofs_seg *seg)
+{
+	return seg->skip + seg->len == ext->len;
+}
+
 /* What a workspace still holds decoded needs no pcluster at all. */
 static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 				 const struct erofs_extent *ext,
@@ -207,7 +214,7 @@ static bool z_erofs_take_decoded(struct erofs_sb_info *sbi,
 	if (!ws)
 		return false;
 	k_memcpy_to_folio(seg->folio, seg->off, ws->out + seg->skip, seg->len);
-	z_erofs_ws_put(&sbi->pool, ws);
+	z_erofs_ws_leave(&sbi->pool, ws, z_erofs_seg_ends(ext, seg));
 	return true;
 }
 
@@ -467,7 +474,9 @@ static int z_erofs_follow(struct z_erofs_pcl *pcl)
 	ws = z_erofs_ws_find(pool, &key, pcl->ext.len);
 	if (ws) {
 		z_erofs_segs_out(pcl, ws->out);
-		z_erofs_ws_put(pool, ws);
+		z_erofs_ws_leave(pool, ws,
+				 z_erofs_seg_ends(&pcl->ext,
+						  &pcl->segs[pcl->nr_segs - 1]));
 		return 1;
 	}
 	pcl->cached = true;
