@@ -885,6 +885,15 @@ void overlay_at(const char *dir, const char *lower, const char *name)
 
 /* --------------------------------------------------------- owners mapped */
 
+void need_namespace(const char *type)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", type);
+	if (access(path, F_OK))
+		tap_skip("the kernel has no %s namespaces", type);
+}
+
 /* A namespace whose uid 0 is ours at shift; the process is not needed longer */
 int make_userns(unsigned int shift)
 {
@@ -893,6 +902,7 @@ int make_userns(unsigned int shift)
 	pid_t pid;
 	char c;
 
+	need_namespace("user");
 	NEED(!pipe2(go, O_CLOEXEC) && !pipe2(ready, O_CLOEXEC), "pipe: %m");
 	pid = fork();
 	if (!pid) {

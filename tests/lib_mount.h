@@ -209,6 +209,8 @@ int loop_open(const char *path, char *name, size_t size);
 /* Loop devices that are bound at this moment */
 int loop_count(void);
 
+/* Skips the case in a kernel without them: "user", "net", as in /proc/self/ns */
+void need_namespace(const char *type);
 /* A user namespace whose ids [0, 65536) are ours from shift on: its descriptor */
 int make_userns(unsigned int shift);
 /* Maps the ids [0, 65536) of a detached mount to [shift, shift + 65536) */

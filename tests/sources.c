@@ -1164,6 +1164,8 @@ static void shared_by_others(const void *arg)
 	int how, mnt;
 
 	(void)arg;
+	need_namespace("net");
+	need_namespace("uts");
 	copy_file(image_path(images[0]), tmp_path("shared.img"));
 	NEED_OK(mount_file(tmp_path("shared.img"), a, NULL), "first");
 	for (how = 0; how < 2; how++) {
