@@ -54,6 +54,10 @@ check-kasan: setup
 check-mutants: setup
 	scripts/check-mutants
 
+# tests of others, run over mounts of ours
+check-peers: setup
+	scripts/check-peers
+
 # images mutated with the format in mind, and hostile ones written by hand
 mutate: setup
 	scripts/mutate -j 2 -f -n $(or $(SEEDS),20000) $(if $(SEED),-s $(SEED))
@@ -82,10 +86,11 @@ help:
 	@echo 'make mutate          read mutated and hostile images there; SEEDS=n of them'
 	@echo 'make fuzz            run the decoders as fuzz targets; SECONDS=n each'
 	@echo 'make uml             build the User Mode Linux kernels that these use'
+	@echo 'make check-peers     run tests of others (kernel selftests, stress-ng, fio) over it'
 	@echo 'make check-mutants   plant mistakes in the module and see that tests find them'
 	@echo 'make bench           measure it against its peers'
 	@echo 'make style           what the sources have to pass'
 
 .PHONY: all modules install uninstall clean setup demo check check-models uml
-.PHONY: check-kasan check-mutants mutate fuzz style bench help
+.PHONY: check-kasan check-mutants check-peers mutate fuzz style bench help
 endif
