@@ -694,13 +694,29 @@ struct checker {
 	pthread_t thread;
 	const char *file;
 	unsigned int nr;
-	unsigned long right, zero, errors;
+	unsigned long right, zero, torn, errors;
 	char bad[128];
 };
 
 static atomic_bool stop;
 
-/* Each sector as it was made, or the zeros of a hole */
+/* What a cut has left of a sector, or a write has put there so far */
+static bool is_torn(const char *sector, uint64_t off)
+{
+	char want[512];
+	size_t i;
+
+	pattern_fill(want, sizeof(want), PATTERN_EXACT_SEED, off);
+	for (i = 0; i < sizeof(want); i++)
+		if (sector[i] && sector[i] != want[i])
+			return false;
+	return true;
+}
+
+/*
+ * Each sector as it was made, or the zeros of a hole. Files are cut inside of
+ * sectors, and written while they are read, so that a sector may be some of each.
+ */
 static void check_sectors(struct checker *c, const char *buf, size_t len,
 			  uint64_t off)
 {
@@ -712,6 +728,8 @@ static void check_sectors(struct checker *c, const char *buf, size_t len,
 			c->right++;
 		else if (!memcmp(buf + i, zeros, 512))
 			c->zero++;
+		else if (is_torn(buf + i, off + i))
+			c->torn++;
 		else
 			snprintf(c->bad, sizeof(c->bad),
 				 "bytes of nowhere at %llu",
@@ -781,7 +799,7 @@ static void damage(const void *arg)
 	const char *dir = lower_dir(*(const enum where *)arg), *mnt = new_dir("mnt");
 	const char *image = below(dir, "image"), *file = below(mnt, "exact");
 	unsigned int i, k, cycles = long_run ? 2500 : 50;
-	unsigned long right = 0, zero = 0, errors = 0;
+	unsigned long right = 0, zero = 0, torn = 0, errors = 0;
 	struct checker c[4] = {};
 	size_t len = 0;
 	char *whole;
@@ -810,10 +828,11 @@ static void damage(const void *arg)
 		CHECK(!c[i].bad[0], "reader %u: %s", i, c[i].bad);
 		right += c[i].right;
 		zero += c[i].zero;
+		torn += c[i].torn;
 		errors += c[i].errors;
 	}
-	tap_note("%u cycles: %lu sectors right, %lu zero, %lu errors", cycles,
-		 right, zero, errors);
+	tap_note("%u cycles: %lu sectors right, %lu zero, %lu of both, %lu errors",
+		 cycles, right, zero, torn, errors);
 	CHECK(right && errors, "nothing was read, or nothing was damaged");
 	forget_all(-1);
 	CHECK(file_is_pattern(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE),
