@@ -38,6 +38,29 @@ as_root() {
 	fi
 }
 
+# missing_packages PACKAGE...: those that are not installed
+missing_packages() {
+	local pkg
+	for pkg; do
+		dpkg-query -W -f '${db:Status-Status}\n' "$pkg" 2>/dev/null |
+			grep -qx installed || echo "$pkg"
+	done
+}
+
+# apt_install LOG PACKAGE...: by the package lists that there are; fd 9, which
+# scripts lock with, is not for what apt leaves running
+apt_install() {
+	local log=$1
+	shift
+	say "installing: $*"
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+		install --no-install-recommends "$@" 9>&- >"$log" 2>&1 || {
+		tail -n 40 "$log" >&2
+		die "apt-get install failed (all of it: $log)"
+	}
+}
+
 # Directory of one unpacked kernel: kernel_dir 6.12
 kernel_dir() {
 	local dir
