@@ -658,7 +658,11 @@ static void z_erofs_announce_last(struct z_erofs_job *job)
 	z_erofs_pool_announce(&job->io.sbi->pool, &pcl->coming);
 }
 
-/* How far a pcluster is decoded is settled when all its segments are known. */
+/*
+ * How far a pcluster is decoded is settled when all its segments are known: no
+ * less than the furthest of them needs, since what is copied into a folio must
+ * have been written by this decoding and no earlier one (P3, P9).
+ */
 static void z_erofs_pcl_set_reach(struct z_erofs_job *job,
 				  struct z_erofs_pcl *pcl)
 {
