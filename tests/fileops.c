@@ -256,7 +256,7 @@ static int op_readlink(const struct subject *s, int fd, uint64_t *sum)
 
 static int op_getxattr(const struct subject *s, int fd, uint64_t *sum)
 {
-	static char buf[65536];
+	char buf[65536];
 	ssize_t n = lgetxattr(s->xattr, s->name, buf, sizeof(buf));
 
 	(void)fd;
@@ -280,7 +280,7 @@ static int op_no_xattr(const struct subject *s, int fd, uint64_t *sum)
 
 static int op_listxattr(const struct subject *s, int fd, uint64_t *sum)
 {
-	static char buf[65536];
+	char buf[65536];
 	ssize_t n = llistxattr(s->xattr, buf, sizeof(buf));
 
 	(void)fd;
@@ -292,7 +292,7 @@ static int op_listxattr(const struct subject *s, int fd, uint64_t *sum)
 
 static int op_fiemap(const struct subject *s, int fd, uint64_t *sum)
 {
-	static struct {
+	static _Thread_local struct {
 		struct fiemap map;
 		struct fiemap_extent extent[128];
 	} m;

@@ -320,7 +320,7 @@ int tap_run(const char *suite, const struct tap_case *cases, size_t nr,
 
 const char *err_name(int err)
 {
-	static char number[32];
+	static _Thread_local char number[32];
 
 	if (err >= 0)
 		return "success";
@@ -1010,7 +1010,7 @@ bool tree_equals(const char *dir, const char *dump)
 
 bool file_is_pattern(const char *path, uint64_t seed, uint64_t size)
 {
-	static char buf[1 << 17];
+	static _Thread_local char buf[1 << 17];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint64_t pos = 0;
 	ssize_t n = 0;

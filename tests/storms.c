@@ -260,6 +260,7 @@ struct content {
 struct reader {
 	pthread_t thread;
 	const struct content *c;
+	const struct file_op *only;	/* else any of them */
 	uint32_t random;
 	unsigned long ops;
 	char bad[128];
@@ -294,7 +295,8 @@ static void know(struct content *c)
 
 static void read_one(struct reader *r)
 {
-	size_t i = next_random(&r->random) % nr_file_ops;
+	size_t i = r->only ? (size_t)(r->only - file_ops) :
+		   next_random(&r->random) % nr_file_ops;
 	const struct file_op *op = &file_ops[i];
 	uint64_t sum = 0;
 	int fd, err;
@@ -318,12 +320,13 @@ static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
 
-	while (!stop && !r->bad[0])
+	while ((!stop || !r->ops) && !r->bad[0])
 		read_one(r);
 	return NULL;
 }
 
-static void start_readers(struct reader *r, int nr, const struct content *c)
+static void start_readers_of(struct reader *r, int nr, const struct content *c,
+			     const struct file_op *only)
 {
 	int i;
 
@@ -331,10 +334,16 @@ static void start_readers(struct reader *r, int nr, const struct content *c)
 	stop = false;
 	for (i = 0; i < nr; i++) {
 		r[i].c = c;
+		r[i].only = only;
 		r[i].random = i * 7919 + 1;
 		NEED(!pthread_create(&r[i].thread, NULL, reader_main, &r[i]),
 		     "thread");
 	}
+}
+
+static void start_readers(struct reader *r, int nr, const struct content *c)
+{
+	start_readers_of(r, nr, c, NULL);
 }
 
 static unsigned long stop_readers(struct reader *r, int nr)
@@ -350,6 +359,30 @@ static unsigned long stop_readers(struct reader *r, int nr)
 		ops += r[i].ops;
 	}
 	return ops;
+}
+
+/* The same question from 8 threads has the same answer for each */
+static void at_once(const void *arg)
+{
+	struct content c = {};
+	struct reader r[8];
+	unsigned long ops;
+	size_t i;
+
+	c.s.src.path = data_path("zstd-fragments.img");
+	c.s.src.via = *(const enum via *)arg;
+	c.s.mnt = new_dir("mnt");
+	NEED_OK(mount_at(&c.s.src, c.s.mnt), "mount");
+	know(&c);
+	for (i = 0; i < nr_file_ops; i++) {
+		if (!c.has[i] || !strcmp(file_ops[i].name, "mmap"))
+			continue;
+		start_readers_of(r, ARRAY_SIZE(r), &c, &file_ops[i]);
+		usleep(200000);
+		ops = stop_readers(r, ARRAY_SIZE(r));
+		tap_note("%s: %lu times", file_ops[i].name, ops);
+	}
+	CHECK_ERR(do_umount(c.s.mnt, 0), 0, "umount");
 }
 
 /* ------------------------------------------------------------- under readers */
@@ -1146,6 +1179,7 @@ static const struct tap_case cases[] = {
 	BY_EACH(namespace_killed),
 	{ .name = "remounting.plain", .fn = remounting, .arg = "default-4096.img" },
 	{ .name = "remounting.encoded", .fn = remounting, .arg = "lz4.img" },
+	BY_EACH(at_once),
 	BY_EACH(reclaiming),
 	CASE(unload_refused),
 	CASE(unload_cycles),
