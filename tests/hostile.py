@@ -735,4 +735,5 @@ def main():
     print(f'{len(w.lines)} images')
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -93,6 +93,21 @@ make extents-deflate tree -zdeflate -C8192 -E48bit,dedupe
 make metabox tree -zzstd -C8192 -m4096 -Efragments
 make metabox-lz4 attrs -zlz4 -m4096 -x1 --xattr-prefix=user.prefix.long.
 
+# Two devices behind the primary one, as an image of two images.
+make layers.dev1 tree -b1024 -E^inline_data
+make layers.dev2 more -b1024 -E^inline_data
+sed -i '/^layers[.]/d' "$out/seeds.txt"
+mv "$out/layers.dev1.img" "$out/layers.dev1"
+mv "$out/layers.dev2.img" "$out/layers.dev2"
+# shellcheck disable=SC2086
+"$new" $FIXED "$out/layers.img" "$out/layers.dev1" "$out/layers.dev2" \
+	>"$src/log" 2>&1 || die "cannot make layers"
+truncate -s %512 "$out/layers.img"
+echo "layers 2" >>"$out/seeds.txt"
+
+PYTHONDONTWRITEBYTECODE=1 python3 "$here/mkseeds_made.py" "$out" \
+	>>"$out/seeds.txt"
+
 # What the mkfs.erofs of 2022 wrote, when zeroes came last.
 # shellcheck disable=SC2086
 "$old" $FIXED -zlz4 -Elegacy-compress "$out/lz4-old.img" "$src/tree" \

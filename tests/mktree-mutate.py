@@ -8,6 +8,7 @@ the images that are made of these trees, and must mean the same tomorrow.
 
     tree     a few files of each kind that an encoder treats in its own way
     attrs    inodes with many attributes, shared, long and odd ones
+    more     files that tree has not, to be laid over it
 """
 import os
 import struct
@@ -99,10 +100,17 @@ def attrs(top):
         os.setxattr(top + '/file-4', f'user.a{n}', b'v' * n)
 
 
+def more(top):
+    rnd = Random(13)
+    os.makedirs(top + '/dir')
+    put(top + '/other', rnd.text(9000))
+    put(top + '/dir/noise', rnd.bytes(5000))
+
+
 def main():
     top = sys.argv[1]
     os.umask(0o022)
-    for make in (tree, attrs):
+    for make in (tree, attrs, more):
         make(f'{top}/{make.__name__}')
     for where, dirs, files in os.walk(top, topdown=False):
         for name in dirs + files:
