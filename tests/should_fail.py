@@ -641,14 +641,16 @@ def encoded_unknown(size, layout=FULL, kind=e.S_IFREG):
                    kind=kind, layout=layout)
 
 
-def encoded_lz4(stream=b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa'):
+def encoded_lz4(stream=b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa',
+                plain=b'a' * 8192, padded=True):
     """8192 times one letter, in one block, with full indexes."""
 
     def raw(block):
         return struct.pack('<8x8xHHIHHHH', 1, 0, block, 2, 0, 1, 1)
 
-    return Encoded(8192, raw, blocks=1, plain=b'a' * 8192,
-                   stored=stream.rjust(4096, b'\0'))
+    return Encoded(8192, raw, blocks=1, plain=plain,
+                   stored=stream.rjust(4096, b'\0') if padded else
+                   stream.ljust(4096, b'\0'))
 
 
 def encoded(w):
@@ -680,6 +682,16 @@ def encoded(w):
     img = base({'/v': encoded_lz4()}, **lz4)
     if ENCODED_READABLE:
         w.good('encoded-lz4', img)
+        # A match with itself has nothing to say, and must not say what the
+        # buffer held before, which are the other file's bytes
+        stream = b'\xff\1' + b'b' * 16 + bytes(2) + b'\xff' * 31 + \
+            bytes([8171 - 31 * 255 - 19]) + b'\x50ccccc'
+        plain = b'b' * 16 + bytes(8171) + b'ccccc'
+        for name, more in (('padded', lz4), ('legacy', {})):
+            padded = name == 'padded'
+            w.good('lz4-match-itself-' + name, base({
+                '/secret': encoded_lz4(padded=padded),
+                '/v': encoded_lz4(stream, plain, padded)}, **more))
     else:
         w.fail('encoded-lz4', img, 'read', '/v', 'EOPNOTSUPP',
                ('read', '/v', {'off': 4096}))
