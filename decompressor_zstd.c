@@ -50,9 +50,10 @@ static int z_erofs_zstd_decode(void *state, const struct z_erofs_task *task)
 		if (zstd_is_error(ret))
 			return -EUCLEAN;
 		/* a step that moves nothing would be made for ever */
-	} while (ret && out.pos < out.size &&
+	} while (ret && (out.pos < out.size || !task->partial) &&
 		 (in.pos != in_pos || out.pos != out_pos));
-	if (out.pos != out.size)
+	/* all of it is there; a whole frame has to end with it */
+	if (out.pos != out.size || (ret && !task->partial))
 		return -EUCLEAN;
 	return 0;
 }

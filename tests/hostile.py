@@ -672,7 +672,7 @@ def decoders(w):
             one(f'cut-{n}', alg, stream[:n], 'read:any')
         # P17: shorter, and longer, than it should be
         one('short', alg, stream, 'read:any', size=8193)
-        one('long', alg, stream, '?', size=8191)
+        one('long', alg, stream, 'read:EUCLEAN', size=8191)
         one('long-partial', alg, stream, size=5000, flags=1)
         # garbage of each beginning
         for n in range(8):
