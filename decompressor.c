@@ -301,38 +301,43 @@ static u32 z_erofs_key_hash(const struct z_erofs_key *key)
 	return hash_64(key->pa ^ (unsigned long)key->where, 32) | 1;
 }
 
-static unsigned int z_erofs_miss_slot(u32 hash)
+static unsigned int z_erofs_spent_slot(u32 hash)
 {
-	return (hash >> 1) % Z_EROFS_MISSES;
+	return (hash >> 1) % Z_EROFS_SPENDERS;
 }
 
 /**
- * z_erofs_pool_missed - has a reader lately wanted a part of a pcluster?
+ * z_erofs_pool_spent - what have readers lately had decoded of a pcluster?
  * @pool: the mount's
  * @key: the pcluster
  *
  * A guess, which decides what is decoded in advance and nothing else.
  *
- * Return: true if one has.
+ * Return: bytes of all those decodings, 0 if there were none.
  */
-bool z_erofs_pool_missed(const struct z_erofs_pool *pool,
-			 const struct z_erofs_key *key)
+u32 z_erofs_pool_spent(const struct z_erofs_pool *pool,
+		       const struct z_erofs_key *key)
 {
 	const u32 hash = z_erofs_key_hash(key);
+	const u64 spent = READ_ONCE(pool->spent[z_erofs_spent_slot(hash)]);
 
-	return READ_ONCE(pool->missed[z_erofs_miss_slot(hash)]) == hash;
+	return spent >> 32 == hash ? (u32)spent : 0;
 }
 
 /**
- * z_erofs_pool_miss - remember that a reader wanted a part of a pcluster
+ * z_erofs_pool_spend - remember that a part of a pcluster is decoded
  * @pool: the mount's
  * @key: the pcluster
+ * @bytes: how many, not 0
  */
-void z_erofs_pool_miss(struct z_erofs_pool *pool, const struct z_erofs_key *key)
+void z_erofs_pool_spend(struct z_erofs_pool *pool,
+			const struct z_erofs_key *key, u64 bytes)
 {
 	const u32 hash = z_erofs_key_hash(key);
+	const u64 sum = z_erofs_pool_spent(pool, key) + bytes;
 
-	WRITE_ONCE(pool->missed[z_erofs_miss_slot(hash)], hash);
+	WRITE_ONCE(pool->spent[z_erofs_spent_slot(hash)],
+		   (u64)hash << 32 | min_t(u64, sum, U32_MAX));
 }
 
 /* ---- decoding ---- */

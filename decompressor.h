@@ -121,10 +121,10 @@ bool z_erofs_pool_expects(struct z_erofs_pool *pool,
 			  const struct z_erofs_key *key, size_t need);
 int z_erofs_pool_wait(struct z_erofs_pool *pool, const struct z_erofs_key *key,
 		      size_t need);
-bool z_erofs_pool_missed(const struct z_erofs_pool *pool,
-			 const struct z_erofs_key *key);
-void z_erofs_pool_miss(struct z_erofs_pool *pool,
+u32 z_erofs_pool_spent(const struct z_erofs_pool *pool,
 		       const struct z_erofs_key *key);
+void z_erofs_pool_spend(struct z_erofs_pool *pool,
+			const struct z_erofs_key *key, u64 bytes);
 u8 *z_erofs_ws_in(struct z_erofs_ws *ws, size_t size);
 int z_erofs_ws_decode(struct z_erofs_ws *ws, const struct erofs_sb_desc *desc,
 		      const struct z_erofs_key *key,

@@ -143,7 +143,7 @@ struct erofs_dev {
 /* ---- workspaces of the codecs: decompressor.c ---- */
 
 /* how many pclusters are remembered as decoded in part */
-#define Z_EROFS_MISSES	256
+#define Z_EROFS_SPENDERS	256
 
 /**
  * struct z_erofs_pool - a mount's workspaces
@@ -154,7 +154,8 @@ struct erofs_dev {
  * @coming: pclusters that somebody decodes, and of which others want the rest
  * @nr: how many there are
  * @max: how many there may be; immutable
- * @missed: hashes of pclusters that were decoded in part lately; unlocked
+ * @spent: of pclusters that were decoded in part lately: hash, and in the lower
+ * half how many bytes all of these decodings had; unlocked
  */
 struct z_erofs_pool {
 	struct list_head node;
@@ -164,7 +165,7 @@ struct z_erofs_pool {
 	struct list_head coming;
 	unsigned int nr;
 	unsigned int max;
-	u32 missed[Z_EROFS_MISSES];
+	u64 spent[Z_EROFS_SPENDERS];
 };
 
 /* ---- the mount ---- */

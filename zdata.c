@@ -74,6 +74,7 @@ enum {
  * @in_order: order of each folio of @in
  * @cached: @in is borrowed from the device's cache, and taken when decoding
  * @follows: somebody else decodes it; it is found there, not read
+ * @again: a part of it was decoded before
  * @announced: @coming is in the pool's list
  * @coming: tells the next window of it
  * @nr_in: folios in @in
@@ -97,6 +98,7 @@ struct z_erofs_pcl {
 	u32 in_order;
 	bool cached;
 	bool follows;
+	bool again;
 	bool announced;
 	struct z_erofs_coming coming;
 	u32 nr_in;
@@ -249,8 +251,8 @@ void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io,
  * @want: how much of it is wanted, from its start on
  *
  * A stream wants the rest next. A read that stands alone may be the only one
- * here, so the first gets what it wants; whoever comes back to a pcluster gets
- * the whole of it.
+ * here and gets what it wants, until those before it have had as much decoded as
+ * there is: so nobody pays more than twice what knowing the future would cost.
  *
  * Return: true if the rest costs no decoding.
  */
@@ -262,7 +264,7 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
 	if (job->streams || ext->coding != Z_EROFS_ENCODED ||
 	    z_erofs_codec_reach(ext->algorithm, want) >= ext->len)
 		return true;
-	return z_erofs_pool_missed(&job->io.sbi->pool, &key);
+	return z_erofs_pool_spent(&job->io.sbi->pool, &key) >= ext->len;
 }
 
 /**
@@ -620,18 +622,15 @@ static bool z_erofs_pcl_partly(const struct z_erofs_pcl *pcl)
  * Is more of it left than the bytes at its ends, in folios that it shares with
  * its neighbours? Or was it read for a part before, and is in the cache?
  */
-static bool z_erofs_pcl_again(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
+static bool z_erofs_pcl_recurs(const struct z_erofs_pcl *pcl)
 {
-	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
-
 	return z_erofs_pcl_taken(pcl) < pcl->ext.len - pcl->ext.len / 8 ||
-	       (z_erofs_pcl_partly(pcl) &&
-		z_erofs_pool_missed(&job->io.sbi->pool, &key));
+	       (z_erofs_pcl_partly(pcl) && pcl->again);
 }
 
 static bool z_erofs_pcl_caches(struct z_erofs_job *job, struct z_erofs_pcl *pcl)
 {
-	return z_erofs_pcl_again(job, pcl) &&
+	return z_erofs_pcl_recurs(pcl) &&
 	       z_erofs_cache_wants(&pcl->ext,
 				   READ_ONCE(job->io.sbi->opts.cache),
 				   list_is_first(&pcl->node, &job->pcls),
@@ -667,16 +666,18 @@ static void z_erofs_pcl_set_reach(struct z_erofs_job *job,
 				  struct z_erofs_pcl *pcl)
 {
 	const struct z_erofs_key key = z_erofs_pcl_key(&pcl->ext);
+	struct z_erofs_pool *pool = &pcl->sbi->pool;
 	u64 want = 0;
 	u32 i;
 
+	pcl->again = z_erofs_pool_spent(pool, &key);
 	for (i = 0; i < pcl->nr_segs; i++)
 		want = max(want, pcl->segs[i].skip + pcl->segs[i].len);
 	pcl->reach = pcl->ext.len;
 	if (z_erofs_job_takes_all(job, &pcl->ext, want))
 		return;
 	pcl->reach = z_erofs_codec_reach(pcl->ext.algorithm, want);
-	z_erofs_pool_miss(&job->io.sbi->pool, &key);
+	z_erofs_pool_spend(pool, &key, pcl->reach);
 }
 
 /* Whole blocks, for a device reads no less; the last one may be cut. */
