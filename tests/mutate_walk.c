@@ -496,6 +496,13 @@ static int mount_image(struct image *img, struct walk *w, int source)
 	return mnt;
 }
 
+/* Sectors: as far as the reader of a file-backed mount runs ahead */
+#define LOOP_READAHEAD	1024UL
+
+/*
+ * Records that contradict each other may be an error or not, depending on where
+ * a window begins. So both ways have the same windows, and can be compared.
+ */
 static int loop_open(int file)
 {
 	struct loop_config config = {
@@ -509,7 +516,8 @@ static int loop_open(int file)
 		return -1;
 	snprintf(path, sizeof(path), "/dev/loop%d", nr);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config)) {
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) ||
+	    ioctl(fd, BLKRASET, LOOP_READAHEAD)) {
 		if (fd >= 0)
 			close(fd);
 		return -1;
