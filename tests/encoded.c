@@ -493,6 +493,104 @@ static void isolated(const void *arg)
 	trace_end();
 }
 
+/* ---- what lies in front of the damage is right, what lies behind is an error ---- */
+
+struct damaged {
+	const char *image;
+	enum via via;
+};
+
+/* The last quarter of what is stored of an extent becomes ones */
+static void damage(const char *image, int fd, const struct fiemap_extent *e)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
+	} u = { .map = { .fm_start = e->fe_logical + e->fe_length,
+			 .fm_length = 1, .fm_extent_count = 1 } };
+	unsigned long long stored;
+	char ones[1 << 15];
+	int out;
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &u.map) && u.map.fm_mapped_extents == 1,
+	     "FIEMAP: %m");
+	stored = u.map.fm_extents[0].fe_physical - e->fe_physical;
+	NEED(stored >= 2 * PAGE && stored <= 4 * sizeof(ones),
+	     "%llu bytes are stored", stored);
+	memset(ones, 0xff, sizeof(ones));
+	out = open_need(image, O_WRONLY);
+	NEED(pwrite(out, ones, stored / 4,
+		    e->fe_physical + stored - stored / 4) == (ssize_t)stored / 4,
+	     "%s: %m", image);
+	close(out);
+}
+
+/* 0 for the right bytes of a page, or an errno; anything else has failed */
+static int page_read(int fd, const char *whole, off_t page)
+{
+	char buf[PAGE];
+	ssize_t n = pread(fd, buf, PAGE, page * PAGE);
+
+	if (n < 0)
+		return -errno;
+	CHECK(n == PAGE && !memcmp(buf, whole + page * PAGE, PAGE),
+	      "page %lld is wrong, %zd bytes", (long long)page, n);
+	return 0;
+}
+
+static void damaged(const void *arg)
+{
+	const struct damaged *d = arg;
+	const char *dir = new_dir("mnt"), *image = tmp_path("damaged.img");
+	unsigned long long begin, end;
+	unsigned int errors = 0;
+	struct fiemap_extent e;
+	struct source src;
+	off_t page;
+	char *whole;
+	int fd, err;
+
+	image_source(image_find(d->image), VIA_PATH, &src);
+	copy_file(src.path, image);
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
+	     "no file in %s", d->image);
+	whole = malloc(longest_size);
+	fd = open_need(longest, O_RDONLY);
+	large_extent(fd, &e);
+	NEED(whole && pread_full(fd, whole, longest_size, 0) == longest_size,
+	     "%s: %m", longest);
+	damage(image, fd, &e);
+	close(fd);
+	NEED_OK(do_umount(dir, 0), "umount");
+
+	src = (struct source) { .path = image, .via = d->via };
+	NEED_OK(mount_at(&src, dir), "mount of the damaged one");
+	fd = open_need(longest, O_RDONLY);
+	begin = e.fe_logical;
+	end = begin + e.fe_length;
+	/* lone reads: in front of it, behind it, and the first once more */
+	page = (begin + e.fe_length / 4) / PAGE;
+	CHECK_ERR(page_read(fd, whole, page), 0, "in front of it");
+	CHECK_ERR(page_read(fd, whole, end / PAGE - 2), -EUCLEAN, "behind it");
+	CHECK_ERR(page_read(fd, whole, page), 0, "in front of it, cached");
+	/* a stream: nothing but its pages may fail */
+	drop_caches();
+	for (page = 0; (page + 1) * PAGE <= (unsigned long long)longest_size;
+	     page++) {
+		err = page_read(fd, whole, page);
+		errors += err == -EUCLEAN;
+		if (err && (err != -EUCLEAN || (page + 1) * PAGE <= begin ||
+			    page * PAGE >= end))
+			CHECK_ERR(err, 0, "a page that is not damaged");
+	}
+	CHECK(errors, "nothing failed in the stream");
+	tap_note("%llu bytes, %u pages of them failed", end - begin, errors);
+	free(whole);
+	close(fd);
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+}
+
 /* ---- a reader that waits decodes a pcluster itself, workers the others ---- */
 
 struct spread {
@@ -589,6 +687,10 @@ static const enum via via_path = VIA_PATH, via_loop = VIA_LOOP;
 	{ .name = "isolated: " image_ " by " label_, .fn = isolated,	\
 	  .arg = &(const struct isolated) { image_, via_, step_ } }
 
+#define DAMAGED(image_, via_, label_)					\
+	{ .name = "damaged: " image_ " by " label_, .fn = damaged,	\
+	  .arg = &(const struct damaged) { image_, via_ } }
+
 static const struct tap_case cases[] = {
 	STRATEGY("disabled", false, VIA_PATH, "file"),
 	STRATEGY("readahead", true, VIA_PATH, "file"),
@@ -605,6 +707,9 @@ static const struct tap_case cases[] = {
 	ISOLATED("stream-lz4-64k", VIA_PATH, 1, "file"),
 	ISOLATED("stream-lz4-64k", VIA_LOOP, 1, "block"),
 	ISOLATED("stream-zstd-64k", VIA_PATH, 131072, "file"),
+	DAMAGED("stream-lz4-64k", VIA_PATH, "file"),
+	DAMAGED("stream-lz4-64k", VIA_LOOP, "block"),
+	DAMAGED("stream-zstd-64k", VIA_PATH, "file"),
 	{ "who decodes: sync_decompress=0", spread,
 	  &(const struct spread) { "0", false }, 0 },
 	{ "who decodes: sync_decompress=1", spread,
