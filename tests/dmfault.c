@@ -587,7 +587,7 @@ int main(int argc, char **argv)
 {
 	int ret;
 
-	take_long_option(&argc, &argv);
+	take_long_options(&argc, &argv);
 	ret = tap_run("dmfault", cases, ARRAY_SIZE(cases), argc, argv);
 	/* What a case that has failed did not come to */
 	dm_remove();

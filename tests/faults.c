@@ -1075,7 +1075,7 @@ static void make_cases(void)
 
 int main(int argc, char **argv)
 {
-	take_long_option(&argc, &argv);
+	take_long_options(&argc, &argv);
 	make_cases();
 	return tap_run("faults", cases, nr_cases, argc, argv);
 }

@@ -42,6 +42,7 @@ extern int umount2(const char *target, int flags);
 char last_log[4096];
 
 bool long_run;
+unsigned int lasting_s;
 
 static bool failed;		/* of the running case, in its child */
 static char case_dir[64];
@@ -195,7 +196,7 @@ static unsigned int case_limit(const struct tap_case *c)
 
 	if (long_run && limit < LONG_TIMEOUT)
 		limit = LONG_TIMEOUT;
-	return limit * patience();
+	return limit * patience() + lasting_s;
 }
 
 static int case_run(const struct tap_case *c, char *reason, size_t size)
@@ -251,14 +252,46 @@ static void find_tools(const char *argv0)
 		*strrchr(tool_dir, '/') = 0;
 }
 
-void take_long_option(int *argc, char ***argv)
+static void take_words(int nr, int *argc, char ***argv)
 {
-	if (*argc < 2 || strcmp((*argv)[1], "-l"))
-		return;
-	long_run = true;
-	(*argv)[1] = (*argv)[0];
-	(*argc)--;
-	(*argv)++;
+	(*argv)[nr] = (*argv)[0];
+	*argc -= nr;
+	*argv += nr;
+}
+
+void take_long_options(int *argc, char ***argv)
+{
+	for (;;) {
+		if (*argc >= 2 && !strcmp((*argv)[1], "-l")) {
+			long_run = true;
+			take_words(1, argc, argv);
+		} else if (*argc >= 3 && !strcmp((*argv)[1], "-d")) {
+			lasting_s = atoi((*argv)[2]);
+			take_words(2, argc, argv);
+		} else {
+			return;
+		}
+	}
+}
+
+bool sanitizer_kernel(void)
+{
+	return !access("/sys/kernel/debug/failslab", F_OK);
+}
+
+unsigned int how_often(unsigned int gate, unsigned int native,
+		       unsigned int many)
+{
+	if (long_run)
+		return many;
+	return sanitizer_kernel() ? native : gate;
+}
+
+double lasting(double gate, double many)
+{
+	if (lasting_s)
+		return lasting_s;
+	return long_run ? many : gate;
 }
 
 int tap_skip_all(const char *suite, const char *why)

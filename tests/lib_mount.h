@@ -49,11 +49,24 @@ struct tap_case {
 int tap_run(const char *suite, const struct tap_case *cases, size_t nr,
 	    int argc, char **argv);
 /*
- * The first argument "-l" asks for much longer runs of the same cases: it is
- * taken away, long_run says so, and no case ends sooner than LONG_TIMEOUT.
+ * Two options before the names of cases, which are taken away. "-l" asks for
+ * much longer runs of the same cases: long_run says so, and no case ends sooner
+ * than LONG_TIMEOUT. "-d SECONDS": what goes by the clock lasts so long, in each
+ * case that does, and lasting_s says it (else 0).
  */
-void take_long_option(int *argc, char ***argv);
+void take_long_options(int *argc, char ***argv);
 extern bool long_run;
+extern unsigned int lasting_s;
+/* How long a case that goes by the clock lasts, in seconds */
+double lasting(double gate, double many);
+/*
+ * How many rounds of what is counted: many with -l; else those of a gate, which
+ * in the sanitizer kernel may be more, as it runs at native speed.
+ */
+unsigned int how_often(unsigned int gate, unsigned int native,
+		       unsigned int many);
+/* It alone makes things fail on purpose, so that is how it is known */
+bool sanitizer_kernel(void);
 /* A whole program that cannot run: prints the plan "1..0 # SKIP" */
 int tap_skip_all(const char *suite, const char *why);
 

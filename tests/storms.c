@@ -1213,6 +1213,6 @@ static const struct tap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	take_long_option(&argc, &argv);
+	take_long_options(&argc, &argv);
 	return tap_run("storms", cases, ARRAY_SIZE(cases), argc, argv);
 }
