@@ -20,6 +20,7 @@
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -153,12 +154,32 @@ static void prepare_alloc(const struct injector *in)
 	char start[32], end[32];
 
 	(void)in;
-	if (access("/sys/kernel/debug/failslab", F_OK))
+	if (!sanitizer_kernel())
 		tap_skip("this kernel cannot make allocations fail");
 	open_fail_nth();
 	if (!module_range(start, end, sizeof(start), 0))
 		tap_skip("erofs is not a module");
 	pick_faults(true, start, end);
+}
+
+/* Whole pages alone, of that order and up: what slabs are made of is left out */
+static void prepare_pages_of(const char *order)
+{
+	prepare_alloc(NULL);
+	knob("failslab", "cache-filter", "Y");
+	knob("fail_page_alloc", "min-order", order);
+}
+
+static void prepare_pages(const struct injector *in)
+{
+	(void)in;
+	prepare_pages_of("0");
+}
+
+static void prepare_large(const struct injector *in)
+{
+	(void)in;
+	prepare_pages_of("3");
 }
 
 static void set_make_it_fail(const char *value)
@@ -218,6 +239,12 @@ static bool disarm_fuse(void)
 static const struct injector inject_alloc = {
 	.name = "alloc", .error = ENOMEM, .other = EIO,
 	.prepare = prepare_alloc, .arm = arm_nth, .disarm = disarm_nth,
+}, inject_pages = {
+	.name = "pages", .error = ENOMEM, .other = EIO,
+	.prepare = prepare_pages, .arm = arm_nth, .disarm = disarm_nth,
+}, inject_large = {
+	.name = "large", .error = ENOMEM, .other = EIO,
+	.prepare = prepare_large, .arm = arm_nth, .disarm = disarm_nth,
 }, inject_bio = {
 	.name = "bio", .error = EIO,
 	.prepare = prepare_bio, .arm = arm_nth, .disarm = disarm_nth,
@@ -251,6 +278,8 @@ struct sweep {
 	const char *image;
 	enum via via;
 	bool fuse, direct;		/* its files lie on FUSE; past its cache */
+	unsigned int all;		/* a gate leaves out none up to that one */
+	unsigned int percent;		/* of bios that fail */
 };
 
 static void start_fuse(struct source *src, bool direct)
@@ -319,9 +348,9 @@ static bool may_end_so(const struct injector *in, const struct file_op *op,
 }
 
 /* A gate leaves out more and more of what comes late */
-static unsigned int next_fault(unsigned int n)
+static unsigned int next_fault(const struct sweep *w, unsigned int n)
 {
-	return n + 1 + (long_run ? 0 : n / 2);
+	return n + 1 + (long_run || n < w->all ? 0 : n / 2);
 }
 
 /* One operation, with the nth fault of it. False when there was no nth. */
@@ -374,7 +403,7 @@ static void sweep_op(const struct sweep *w, const struct subject *s,
 	if (err == -EOPNOTSUPP || err == -EINVAL)
 		return;
 	NEED(!err, "%s: %s (%d)", op->name, err_name(err), err);
-	for (n = 1; n < SWEEP_END && !tap_failed(); n = next_fault(n))
+	for (n = 1; n < SWEEP_END && !tap_failed(); n = next_fault(w, n))
 		if (!sweep_once(w, s, op, n, want, &count))
 			break;
 	CHECK(n < SWEEP_END, "%s: no end of faults", op->name);
@@ -398,7 +427,7 @@ static void sweep_mount(const struct sweep *w, struct subject *s,
 
 	NEED(!op->fn(s, -1, &want), "stat");
 	NEED_OK(do_umount(s->mnt, 0), "umount");
-	for (n = 1; hit && !tap_failed(); n = next_fault(n)) {
+	for (n = 1; hit && !tap_failed(); n = next_fault(w, n)) {
 		NEED(n < SWEEP_END, "mount: no end of faults");
 		forget_all(-1);
 		w->in->arm(w->in, n);
@@ -428,7 +457,7 @@ static void sweep_umount(const struct sweep *w, struct subject *s,
 	unsigned int n;
 	bool hit = true;
 
-	for (n = 1; hit && !tap_failed(); n = next_fault(n)) {
+	for (n = 1; hit && !tap_failed(); n = next_fault(w, n)) {
 		int fd = op_open(op, s);
 		uint64_t sum = 0;
 
@@ -459,8 +488,9 @@ static void sweep(const void *arg)
 		set_make_it_fail("0");
 	tap_note("%u faults, %u errors, %.1f s", total.injected, total.failed,
 		 now_s() - start);
-	/* Else nothing has been tested */
-	CHECK(total.injected >= 10, "%u faults", total.injected);
+	/* Else nothing has been tested; large allocations are few, or none */
+	CHECK(w->in == &inject_large || total.injected >= 10, "%u faults",
+	      total.injected);
 	/* One read alone may be of readahead, which is made again */
 	if (w->in->lasting || w->in == &inject_alloc)
 		CHECK(total.failed, "no fault was noticed");
@@ -548,6 +578,241 @@ static void alloc_workers(const void *arg)
 	NEED_OK(do_umount(s.mnt, 0), "umount");
 }
 
+/* --------------------------------------------------- reads that fail by chance */
+
+#define NO_END		1000000		/* of faults; it is counted down */
+
+static void fail_bios(unsigned int percent)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", percent);
+	knob("fail_make_request", "task-filter", "N");
+	knob("fail_make_request", "interval", "1");
+	knob("fail_make_request", "probability", text);
+}
+
+static unsigned int bios_failed(void)
+{
+	char *text = slurp("/sys/kernel/debug/fail_make_request/times", NULL);
+	unsigned int left;
+
+	NEED(text, "fail_make_request: %m");
+	left = atoi(text);
+	free(text);
+	return NO_END - left;
+}
+
+/* All that is asked of it: answers that are right, and errors */
+static void ask_all(const struct sweep *w, const struct subject *s,
+		    const uint64_t *want, struct sweep_count *count)
+{
+	size_t i;
+
+	for (i = 0; i < nr_file_ops; i++) {
+		const struct file_op *op = &file_ops[i];
+		uint64_t sum = 0;
+		int fd, err;
+
+		if (!want[i])
+			continue;
+		fd = op_open(op, s);
+		err = fd < 0 && op->warmth != COLD ? -errno : op->fn(s, fd, &sum);
+		if (fd >= 0)
+			close(fd);
+		if (err)
+			CHECK(may_end_so(w->in, op, err), "%s: %s (%d)", op->name,
+			      err_name(err), err);
+		else
+			CHECK(sum == want[i], "%s: wrong bytes", op->name);
+		count->failed += !!err;
+		count->endured += !err;
+	}
+}
+
+/* The right answers; 0 where there is none */
+static void know_all(const struct subject *s, uint64_t *want)
+{
+	size_t i;
+
+	for (i = 0; i < nr_file_ops; i++) {
+		const struct file_op *op = &file_ops[i];
+		int fd = -1;
+
+		want[i] = 0;
+		if (!op_path(op, s)[0])
+			continue;
+		fd = op_open(op, s);
+		if ((fd < 0 && op->warmth != COLD) || op->fn(s, fd, &want[i]))
+			want[i] = 0;
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* Mounted over and over from a disk of which one read in so many fails */
+static void bio_rate(const void *arg)
+{
+	const struct sweep *w = arg;
+	unsigned int gate = w->percent < 10 ? 60 : 30, mounted = 0;
+	unsigned int i, nr = how_often(gate, gate, 2500);
+	struct sweep_count count = {};
+	uint64_t want[32];
+	struct subject s;
+	char text[16];
+	int err;
+
+	set_up(&s, w);
+	know_all(&s, want);
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+	snprintf(text, sizeof(text), "%d", NO_END);
+	knob("fail_make_request", "times", text);
+	for (i = 0; i < nr && !tap_failed(); i++) {
+		forget_all(-1);
+		fail_bios(w->percent);
+		err = mount_at(&s.src, s.mnt);
+		CHECK(!err || err == -EIO, "mount: %s (%d) %s", err_name(err),
+		      err, last_log);
+		if (!err)
+			ask_all(w, &s, want, &count);
+		fail_bios(0);
+		mounted += !err;
+		if (!err)
+			NEED_OK(do_umount(s.mnt, 0), "umount");
+	}
+	count.injected = bios_failed();
+	tap_note("%u faults: %u of %u mounts, %u of %u operations failed",
+		 count.injected, nr - mounted, nr, count.failed,
+		 count.failed + count.endured);
+	/* What readahead has not got is read again, and mostly there then */
+	CHECK(count.injected || w->percent < 10, "nothing has failed");
+	NEED_OK(mount_at(&s.src, s.mnt), "mount at the end");
+	count.failed = 0;
+	ask_all(w, &s, want, &count);
+	CHECK(!count.failed, "%u operations fail at the end", count.failed);
+	set_make_it_fail("0");
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+/* Some way in which the backing file's reads go wrong from the nth on */
+static void arm_random(uint32_t *random)
+{
+	static const int errors[] = { EIO, EINTR, ESTALE, EAGAIN };
+	struct injector in = { .error = errors[next_random(random) % 4] };
+	unsigned int long_ms = next_random(random) % 500 ? 10 : 5000;
+
+	switch (next_random(random) % 4) {
+	case 0:
+		in.limit = next_random(random) % 4096 + 1;
+		break;
+	case 1:
+		in.delay_ms = next_random(random) % long_ms + 1;
+		break;
+	}
+	in.lasting = next_random(random) % 2 && in.delay_ms < 20;
+	arm_fuse(&in, next_random(random) % 3 + 1);
+}
+
+static bool may_come_of_it(int err)
+{
+	return err == -EIO || err == -EINTR || err == -ESTALE || err == -EAGAIN;
+}
+
+/* One operation with it, and the same again without */
+static void random_once(const struct subject *s, const struct file_op *op,
+			uint64_t want, uint32_t *random,
+			struct sweep_count *count)
+{
+	int fd = op_open(op, s), err;
+	uint64_t sum = 0;
+	bool hit;
+
+	NEED(op->warmth == COLD || fd >= 0, "%s: open: %m", op->name);
+	forget_all(fd);
+	arm_random(random);
+	err = op->fn(s, fd, &sum);
+	hit = disarm_fuse();
+	if (err)
+		CHECK(hit && may_come_of_it(err), "%s: %s (%d)", op->name,
+		      err_name(err), err);
+	else
+		CHECK(sum == want, "%s: wrong bytes", op->name);
+	count->injected += hit;
+	count->failed += !!err;
+	sum = 0;
+	err = op->fn(s, fd, &sum);
+	CHECK(!err && sum == want, "%s, afterwards: %s (%d)", op->name,
+	      err ? err_name(err) : "wrong bytes", err);
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * Bytes that are not those of the image: any answer will do that does not hurt,
+ * and it is not kept for longer than the bytes are.
+ */
+static void wrong_once(const struct subject *s, const struct file_op *op,
+		       uint64_t want, uint32_t *random,
+		       struct sweep_count *count)
+{
+	struct injector in = { .lasting = true };
+	int fd = op_open(op, s), err;
+	uint64_t sum = 0;
+
+	NEED(op->warmth == COLD || fd >= 0, "%s: open: %m", op->name);
+	forget_all(fd);
+	control->flip = next_random(random) % 255 + 1;
+	arm_fuse(&in, next_random(random) % 3 + 1);
+	err = op->fn(s, fd, &sum);
+	count->injected += disarm_fuse();
+	control->flip = 0;
+	count->failed += !!err;
+	if (fd >= 0)
+		close(fd);
+	forget_all(-1);
+	sum = 0;
+	fd = op_open(op, s);
+	err = fd < 0 && op->warmth != COLD ? -errno : op->fn(s, fd, &sum);
+	CHECK(!err && sum == want, "%s, after wrong bytes: %s (%d)", op->name,
+	      err ? err_name(err) : "still wrong", err);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Errors, short reads of any length and delays, in no order, and none after it */
+static void fuse_random(const void *arg)
+{
+	unsigned int i, nr = how_often(20, 930, 50000);
+	struct sweep_count count = {};
+	uint32_t random = 1;
+	uint64_t want[32];
+	struct subject s;
+
+	set_up(&s, arg);
+	know_all(&s, want);
+	for (i = 0; i < nr && !tap_failed(); i++) {
+		size_t k = next_random(&random) % nr_file_ops;
+
+		while (!want[k])
+			k = (k + 1) % nr_file_ops;
+		if (i % 8 == 7)
+			wrong_once(&s, &file_ops[k], want[k], &random, &count);
+		else
+			random_once(&s, &file_ops[k], want[k], &random, &count);
+	}
+	tap_note("%u operations, %u hurt, %u errors", nr, count.injected,
+		 count.failed);
+	CHECK(count.injected >= nr / 10, "%u were hurt", count.injected);
+	CHECK_ERR(do_umount(s.mnt, 0), 0, "umount");
+	CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
+}
+
 /* ------------------------------------------------------- loading of the module */
 
 static int load_module(const char *path)
@@ -573,14 +838,14 @@ static void alloc_load(const void *arg)
 	(void)arg;
 	if (access(path, R_OK) || access("/run/command", F_OK))
 		tap_skip("not in a test guest, with the module at %s", path);
-	if (access("/sys/kernel/debug/failslab", F_OK))
+	if (!sanitizer_kernel())
 		tap_skip("this kernel cannot make allocations fail");
 	open_fail_nth();
 	if (!module_range(start, end, sizeof(start), 32 << 20))
 		tap_skip("erofs is not a module");
 	pick_faults(true, start, end);
 	spare_caches();
-	for (n = 1; hit && !tap_failed(); n += long_run ? 1 : 5) {
+	for (n = 1; hit && !tap_failed(); n++) {
 		NEED(!syscall(__NR_delete_module, "erofs", O_NONBLOCK),
 		     "unload: %m");
 		arm_nth(NULL, n);
@@ -595,6 +860,113 @@ static void alloc_load(const void *arg)
 	tap_note("%u faults, %u errors", n, failed);
 	CHECK(failed >= 5, "%u faults were noticed", failed);
 	CHECK(have_filesystem("erofs"), "not loaded at the end");
+}
+
+/* --------------------------------------------- a store that knows its bytes */
+
+static off_t where_it_lies(int fd, off_t off)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} m = { .map = { .fm_start = off, .fm_length = 1,
+			 .fm_extent_count = 1 } };
+
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &m) && m.map.fm_mapped_extents == 1,
+	     "FIEMAP: %m");
+	return m.extent.fe_physical + off - m.extent.fe_logical;
+}
+
+/* An ext4 whose file is sealed by fs-verity, at dir; the disk is a file, too */
+static void make_sealed(const char *disk, const char *dir, const char *image)
+{
+	struct fsverity_enable_arg arg = {
+		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256,
+		.block_size = 4096,
+	};
+	int fd;
+
+	NEED(!run("truncate -s 32M %s && mke2fs -q -t ext4 -b 4096 -O verity %s",
+		  disk, disk), "ext4");
+	NEED(!run("mount -o loop %s %s", disk, dir), "mount of ext4");
+	copy_file(image, below(dir, "image"));
+	fd = open_need(below(dir, "image"), O_RDONLY);
+	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arg))
+		tap_skip("no fs-verity: %m");
+	close(fd);
+	NEED(!run("umount %s && mount -o loop,ro %s %s", dir, disk, dir),
+	     "mount of the sealed");
+}
+
+static void turn_byte(int disk, off_t at)
+{
+	char byte;
+
+	NEED(pread(disk, &byte, 1, at) == 1, "%m");
+	byte ^= 0x40;
+	NEED(pwrite(disk, &byte, 1, at) == 1, "%m");
+	forget_all(-1);
+}
+
+/* With one byte of that block turned: errors, right answers, and nothing else */
+static void tamper_once(const struct sweep *w, const struct subject *s,
+			const uint64_t *want, off_t off,
+			struct sweep_count *count)
+{
+	int fd = open_need(s->src.path, O_RDONLY), err;
+	char byte;
+
+	CHECK(pread(fd, &byte, 1, off) < 0 && errno == EIO,
+	      "it does not notice at %lld", (long long)off);
+	close(fd);
+	count->injected++;
+	err = mount_at(&s->src, s->mnt);
+	CHECK(!err || err == -EIO, "mount: %s (%d) %s", err_name(err), err,
+	      last_log);
+	if (err) {
+		count->failed++;
+		return;
+	}
+	ask_all(w, s, want, count);
+	NEED_OK(do_umount(s->mnt, 0), "umount");
+}
+
+static void tampered(const void *arg)
+{
+	const struct sweep *w = arg;
+	const char *disk = tmp_path("sealed.disk"), *dir = new_dir("sealed");
+	struct sweep_count count = {};
+	uint64_t want[32];
+	struct subject s = {};
+	off_t off, at, step;
+	struct stat st;
+	int fd, raw;
+
+	make_sealed(disk, dir, data_path(image_find(w->image)->image));
+	s.src.path = below(dir, "image");
+	s.mnt = new_dir("mnt");
+	NEED_OK(mount_at(&s.src, s.mnt), "mount");
+	subject_find(&s);
+	know_all(&s, want);
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+	fd = open_need(s.src.path, O_RDONLY);
+	raw = open_need(disk, O_RDWR);
+	NEED(!fstat(fd, &st), "%m");
+	step = long_run ? 1 : st.st_size / 4096 / how_often(5, 30, 1);
+	for (off = 0; off < st.st_size && !tap_failed(); off += step * 4096) {
+		at = where_it_lies(fd, off) + off / 4096 * 97 % 512;
+		turn_byte(raw, at);
+		tamper_once(w, &s, want, off, &count);
+		turn_byte(raw, at);
+	}
+	close(raw);
+	close(fd);
+	tap_note("%u blocks, %u errors", count.injected, count.failed);
+	CHECK(count.failed, "nobody has noticed");
+	NEED_OK(mount_at(&s.src, s.mnt), "mount at the end");
+	tree_equals(s.mnt, data_path(image_find(w->image)->dump));
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+	NEED_OK(do_umount(dir, 0), "umount of the sealed");
 }
 
 /* ------------------------------------------------------- a store that stalls */
@@ -798,7 +1170,7 @@ static void damage(const void *arg)
 	const struct image *img = image_find("default-4096");
 	const char *dir = lower_dir(*(const enum where *)arg), *mnt = new_dir("mnt");
 	const char *image = below(dir, "image"), *file = below(mnt, "exact");
-	unsigned int i, k, cycles = long_run ? 2500 : 50;
+	unsigned int i, k, cycles = how_often(50, 100, 2500);
 	unsigned long right = 0, zero = 0, torn = 0, errors = 0;
 	struct checker c[4] = {};
 	size_t len = 0;
@@ -843,12 +1215,6 @@ static void damage(const void *arg)
 /* ------------------------------------------------------ readers that are killed */
 
 #define VICTIMS	8
-
-static uint32_t next_random(uint32_t *state)
-{
-	*state = *state * 1664525 + 1013904223;
-	return *state >> 8;
-}
 
 static void victim_main(const struct subject *s, uint32_t random)
 {
@@ -895,7 +1261,7 @@ static void kills(const void *arg)
 {
 	const struct sweep *w = arg;
 	const struct file_op *op = file_op_find("read");
-	unsigned int round, rounds = long_run ? 800 : 8;
+	unsigned int round, rounds = how_often(8, 16, 800);
 	uint64_t want = 0, sum;
 	uint32_t random = 1;
 	struct subject s;
@@ -920,6 +1286,7 @@ static void kills(const void *arg)
 /* --------------------------------------------------------------------- cases */
 
 #define MAX_CASES	1024
+#define SWEEP_TIMEOUT	240		/* of one that leaves little out */
 
 static struct tap_case cases[MAX_CASES];
 static size_t nr_cases;
@@ -948,6 +1315,8 @@ static void add_sweep(void (*fn)(const void *), const char *what,
 		 w->fuse ? w->direct ? "fuse-direct-" : "fuse-" : "",
 		 via_name(w->via));
 	add(fn, name, w);
+	if (w->all)
+		cases[nr_cases - 1].timeout = SWEEP_TIMEOUT;
 }
 
 /* The image whose name has the word, if the table has one */
@@ -971,6 +1340,9 @@ static size_t pick_images(const char **list)
 		"xattr-prefix-4096", "metabox", "lz4", "zstd-64k", "lzma-all",
 		"deflate", "48bit-chunk8-512", "rebuilt3-512", "plain-512",
 		"chunk4-4k-1024", "lz4-ztail", "zstd-48bit", "lz4-dirs",
+		"chunk8-64k-2048", "xattr-shared-1024", "compact-512",
+		"dot-omitted-1024", "packed-prefix", "metabox-zstd", "old-lz4",
+		"lz4-1024", "offset-1024", "extended-512",
 	};
 	size_t i, nr = 0, max = long_run ? ARRAY_SIZE(words) : 5;
 
@@ -986,8 +1358,10 @@ static void add_alloc(const char **images, size_t nr)
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
+		/* Three kinds of image in full: plain, packed, of many devices */
 		add_sweep(sweep, "alloc", &(struct sweep) {
-			.in = &inject_alloc, .image = images[i] });
+			.in = &inject_alloc, .image = images[i],
+			.all = i < 3 ? 200 : 0 });
 		if (long_run || i < 2)
 			add_sweep(sweep, "alloc", &(struct sweep) {
 				.in = &inject_alloc, .image = images[i],
@@ -1000,6 +1374,23 @@ static void add_alloc(const char **images, size_t nr)
 			add_sweep(sweep, "bio", &(struct sweep) {
 				.in = &inject_bio, .image = images[i],
 				.via = VIA_LOOP });
+		if (long_run || i < 2)
+			add_sweep(sweep, "pages", &(struct sweep) {
+				.in = &inject_pages, .image = images[i],
+				.all = 100 });
+		/* Those of what is not encoded are one or none */
+		if (long_run || i == 1)
+			add_sweep(sweep, "large", &(struct sweep) {
+				.in = &inject_large, .image = images[i],
+				.all = 100 });
+		if (i >= 2)
+			continue;
+		add_sweep(bio_rate, "bio-1-percent", &(struct sweep) {
+			.in = &inject_bio, .image = images[i],
+			.via = VIA_LOOP, .percent = 1 });
+		add_sweep(bio_rate, "bio-10-percent", &(struct sweep) {
+			.in = &inject_bio, .image = images[i],
+			.via = VIA_LOOP, .percent = 10 });
 	}
 	add(alloc_load, "alloc-load", NULL);
 }
@@ -1056,17 +1447,23 @@ static void add_kills(const char *image, bool direct)
 static void make_cases(void)
 {
 	const char *images[32];
-	size_t nr = pick_images(images);
+	size_t nr = pick_images(images), i;
 
 	/* Without images tap_run() says so */
 	if (nr < 2)
 		return;
 	add_alloc(images, nr);
 	add_reads(images, nr);
+	for (i = 0; i < 2; i++)
+		add_sweep(fuse_random, "random", &(struct sweep) {
+			.image = images[i], .fuse = true, .direct = true });
 	add_sweep(stall, "stall", &(struct sweep) {
 		.image = images[0], .fuse = true });
 	add_sweep(stall, "stall", &(struct sweep) {
 		.image = images[1], .fuse = true, .direct = true });
+	for (i = 0; i < 2; i++)
+		add_sweep(tampered, "tampered", &(struct sweep) {
+			.in = &inject_eio, .image = images[i] });
 	add(damage, "damage.tmpfs", &on_tmpfs);
 	add(damage, "damage.ext4", &on_ext4);
 	add_kills(images[0], true);

@@ -209,7 +209,7 @@ static void do_read(const struct fuse_in_header *in, const void *arg)
 	const struct fuse_read_in *r = arg;
 	size_t len = r->size < sizeof(buf) ? r->size : sizeof(buf);
 	bool bad = is_hurt();
-	ssize_t n;
+	ssize_t n, i;
 
 	if (bad && fault.delay_ms)
 		usleep(fault.delay_ms * 1000);
@@ -220,6 +220,8 @@ static void do_read(const struct fuse_in_header *in, const void *arg)
 	if (bad && fault.limit && len > (size_t)fault.limit)
 		len = fault.limit;
 	n = pread(r->fh, buf, len, r->offset);
+	for (i = 0; bad && control && control->flip && i < n; i += 61)
+		buf[i] ^= control->flip;
 	reply(in, n < 0 ? errno : 0, buf, n);
 }
 

@@ -18,6 +18,7 @@ struct fuse_control {
 	volatile uint32_t limit;	/* no more bytes than that */
 	volatile uint32_t delay_ms;	/* some time later */
 	volatile uint32_t stall;	/* not before this is 0 again */
+	volatile uint32_t flip;		/* with these bits of some bytes turned */
 };
 
 #endif
