@@ -4,9 +4,10 @@
  * whose mount goes away, remounts and unloading under load, too little memory,
  * very many mounts, and the deepest stack of filesystems that is allowed.
  *
- *	storms [-l] [case]...
+ *	storms [-l] [-d SECONDS] [case]...
  *
- *	-l  many rounds, with figures; else what a gate can wait for
+ *	-l          many rounds, with figures; else what a gate can wait for
+ *	-d SECONDS  what goes by the clock lasts so long
  *
  * stress.c has readers of every kind against each other; here it is the
  * surroundings that do not keep still.
@@ -124,7 +125,7 @@ static void race_main(const struct race *race, int task, const char *device,
 static void mounting(const void *arg)
 {
 	const struct race *race = arg;
-	unsigned int rounds = long_run ? 1000 : 16;
+	unsigned int rounds = how_often(16, 40, 1100);
 	double start = now_s();
 	pid_t pid[TASKS];
 	char name[64] = "";
@@ -210,7 +211,7 @@ static void namespace_exit(const void *arg)
 {
 	struct source src = { .path = data_path("default-4096.img"),
 			      .via = *(const enum via *)arg };
-	unsigned int i, rounds = long_run ? 1000 : 20;
+	unsigned int i, rounds = how_often(20, 60, 2500);
 	const char *dir = new_dir("mnt");
 
 	for (i = 0; i < rounds && !tap_failed(); i++)
@@ -222,7 +223,7 @@ static void namespace_killed(const void *arg)
 {
 	struct source src = { .path = data_path("full.img"),
 			      .via = *(const enum via *)arg };
-	unsigned int i, rounds = long_run ? 1000 : 10;
+	unsigned int i, rounds = how_often(10, 30, 2000);
 	const char *dir = new_dir("mnt");
 	uint32_t random = 1;
 
@@ -400,7 +401,7 @@ static void remounting(const void *arg)
 		"cache_strategy=readaround", "ro" };
 	static const char * const bad[] = { "dax=always", "fsoffset=4096",
 		"sealed", "nothing" };
-	unsigned int i, rounds = long_run ? 5000 : 100;
+	unsigned int i, rounds = how_often(100, 100, 5000);
 	struct content c = {};
 	struct reader r[4];
 
@@ -440,7 +441,7 @@ static void reclaiming(const void *arg)
 	NEED_OK(mount_at(&c.s.src, c.s.mnt), "mount");
 	know(&c);
 	start_readers(r, 8, &c);
-	end = now_s() + (long_run ? 150 : 2);
+	end = now_s() + lasting(2, 150);
 	for (i = 0; i < 6 || now_s() < end; i++) {
 		usleep(50000);
 		write_str("/proc/sys/vm/drop_caches", value[i % 3]);
@@ -523,7 +524,7 @@ static void unload_cycles(const void *arg)
 {
 	static const char * const images[] = { "default-4096.img", "lz4.img" };
 	const char *dir = new_dir("mnt");
-	unsigned int i, cycles = long_run ? 500 : 5;
+	unsigned int i, cycles = how_often(5, 40, 2000);
 	double end;
 	int err;
 
@@ -554,7 +555,7 @@ static void unload_cycles(const void *arg)
 /* Whether a mount finds the module or not is chance; that nothing breaks is not */
 static void unload_racing(const void *arg)
 {
-	double end = now_s() + (long_run ? 120 : 2);
+	double end = now_s() + lasting(2, 120);
 	pid_t pid[4], unloader;
 	unsigned int i;
 
@@ -693,53 +694,6 @@ static void *squeezed_main(void *arg)
 	return NULL;
 }
 
-/* A group with that much memory; its folder, or NULL where there is none */
-static const char *memory_group(const char *knob, uint64_t bytes)
-{
-	const char *root = new_dir("cgroup"), *group = below(root, "squeezed");
-	char *controllers, text[32];
-
-	if (do_mount("none", root, "cgroup2", 0, NULL))
-		return NULL;
-	controllers = slurp(below(root, "cgroup.controllers"), NULL);
-	if (!controllers || !strstr(controllers, "memory"))
-		return NULL;
-	NEED_OK(write_str(below(root, "cgroup.subtree_control"), "+memory"),
-		"cgroup.subtree_control");
-	NEED(!mkdir(group, 0755) || errno == EEXIST, "%s: %m", group);
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
-	NEED_OK(write_str(below(group, knob), text), knob);
-	return group;
-}
-
-static void squeezed_readers(const char *group, const char **dir, int nr_dir,
-			     double seconds)
-{
-	struct squeezed q[4] = {};
-	uint64_t bytes = 0;
-	int i;
-
-	NEED_OK(write_str(below(group, "cgroup.procs"), "0"), "cgroup.procs");
-	stop = false;
-	for (i = 0; i < 4; i++) {
-		q[i].dir = dir;
-		q[i].nr_dir = nr_dir;
-		q[i].random = i + 1;
-		NEED(!pthread_create(&q[i].thread, NULL, squeezed_main, &q[i]),
-		     "thread");
-	}
-	usleep(seconds * 1e6);
-	stop = true;
-	for (i = 0; i < 4; i++) {
-		pthread_join(q[i].thread, NULL);
-		CHECK(!q[i].bad[0], "reader %d: %s", i, q[i].bad);
-		bytes += q[i].bytes;
-	}
-	tap_note("%.1f MB/s", bytes / seconds / 1e6);
-	CHECK(bytes, "nothing was read");
-	tap_stop();
-}
-
 static long event_count(const char *group, const char *name)
 {
 	char *text = slurp(below(group, "memory.events"), NULL), *p;
@@ -754,13 +708,124 @@ static long event_count(const char *group, const char *name)
 	return value;
 }
 
-/* All images are of one tree, so that one of them knows what is right */
-static void squeeze(const char **names, int nr, const char *knob)
+/* An event of a group that a test is about */
+struct hope {
+	const char *group;
+	const char *event;
+};
+
+#define PATIENCE_S	30	/* on a slow machine it may take a while to come */
+
+/*
+ * Four readers, for so long, and for somewhat longer where what is hoped for has
+ * not happened; what they read is compared
+ */
+static void crowd_reads(const char **dir, int nr_dir, double seconds,
+			const struct hope *hope)
 {
-	const char *dir[8], *group, *event = !strcmp(knob, "memory.max") ?
-					     "max" : "high";
-	uint64_t limit;
+	double start = now_s(), end = start + seconds;
+	struct squeezed q[4] = {};
+	uint64_t bytes = 0;
+	int i;
+
+	stop = false;
+	for (i = 0; i < 4; i++) {
+		q[i].dir = dir;
+		q[i].nr_dir = nr_dir;
+		q[i].random = i + 1;
+		NEED(!pthread_create(&q[i].thread, NULL, squeezed_main, &q[i]),
+		     "thread");
+	}
+	usleep(seconds * 1e6);
+	while (hope && !event_count(hope->group, hope->event) &&
+	       now_s() < end + PATIENCE_S)
+		usleep(100000);
+	stop = true;
+	for (i = 0; i < 4; i++) {
+		pthread_join(q[i].thread, NULL);
+		CHECK(!q[i].bad[0], "reader %d: %s", i, q[i].bad);
+		bytes += q[i].bytes;
+	}
+	tap_note("%.1f MB/s", bytes / (now_s() - start) / 1e6);
+	CHECK(bytes, "nothing was read");
+}
+
+/* Where there are groups of a limited memory, else NULL */
+static const char *memory_root(void)
+{
+	static const char *root;
+	char *controllers;
+
+	if (root)
+		return root;
+	root = new_dir("cgroup");
+	if (do_mount("none", root, "cgroup2", 0, NULL))
+		return root = NULL;
+	controllers = slurp(below(root, "cgroup.controllers"), NULL);
+	if (!controllers || !strstr(controllers, "memory"))
+		return root = NULL;
+	NEED_OK(write_str(below(root, "cgroup.subtree_control"), "+memory"),
+		"cgroup.subtree_control");
+	return root;
+}
+
+/* A group with that much memory; its folder */
+static const char *memory_group(const char *knob, uint64_t bytes)
+{
+	const char *root = memory_root(), *group;
+	char text[32];
+
+	if (!root)
+		tap_skip("no memory cgroups");
+	group = below(root, "squeezed");
+	NEED(!mkdir(group, 0755), "%s: %m", group);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
+	NEED_OK(write_str(below(group, knob), text), knob);
+	return group;
+}
+
+/* All mounts are of one tree, so that one of them knows what is right */
+static void know_files(const char *dir)
+{
+	files.tree = dir;
+	NEED(!nftw(dir, keep_file, 16, FTW_PHYS), "walk: %m");
+}
+
+/* Readers in a group of that limit; at first the caches are dropped besides */
+static void squeeze(const char **dir, int nr, const char *knob, uint64_t limit,
+		    double seconds)
+{
+	const char *event = strchr(knob, '.') + 1, *group;
+	double end = now_s() + seconds / 4;
+	unsigned int i;
 	pid_t pid;
+
+	forget_all(-1);
+	group = memory_group(knob, limit);
+	pid = fork();
+	if (!pid) {
+		NEED_OK(write_str(below(group, "cgroup.procs"), "0"),
+			"cgroup.procs");
+		crowd_reads(dir, nr, seconds,
+			    &(struct hope) { group, event });
+		tap_stop();
+	}
+	for (i = 0; now_s() < end; i++) {
+		usleep(200000);
+		write_str("/proc/sys/vm/drop_caches", i % 2 ? "1" : "3");
+	}
+	ended_well(pid);
+	tap_note("%.1f MB in %s of %.1f MB: %ld times at the limit",
+		 files.total * nr / 1e6, knob, limit / 1e6,
+		 event_count(group, event));
+	CHECK(event_count(group, event) > 0, "memory was never short");
+	CHECK(!event_count(group, "oom_kill"), "somebody was killed");
+	NEED(!rmdir(group), "%s: %m", group);
+}
+
+static void squeeze_some(const char **names, int nr, const char *knob)
+{
+	const char *dir[8];
 	int i;
 
 	for (i = 0; i < nr; i++) {
@@ -771,23 +836,8 @@ static void squeeze(const char **names, int nr, const char *knob)
 		NEED_OK(mount_file(data_path(image_find(names[i])->image),
 				   dir[i], NULL), names[i]);
 	}
-	files.tree = dir[0];
-	NEED(!nftw(dir[0], keep_file, 16, FTW_PHYS), "walk: %m");
-	forget_all(-1);
-	limit = files.total * nr / 10;
-	group = memory_group(knob, limit);
-	if (!group)
-		tap_skip("no memory cgroups");
-	pid = fork();
-	if (!pid)
-		squeezed_readers(group, dir, nr, long_run ? 60 : 2);
-	ended_well(pid);
-	tap_note("%u files, %.1f MB, in %.1f MB: %ld times at the limit",
-		 files.nr, files.total * nr / 1e6, limit / 1e6,
-		 event_count(group, event));
-	CHECK(event_count(group, event) > 0, "memory was never short");
-	CHECK(!event_count(group, "oom_kill"), "somebody was killed");
-	rmdir(group);
+	know_files(dir[0]);
+	squeeze(dir, nr, knob, files.total * nr / 10, lasting(2, 60));
 	for (i = 0; i < nr; i++)
 		CHECK_ERR(do_umount(dir[i], 0), 0, "umount");
 }
@@ -799,7 +849,7 @@ static void memory_max(const void *arg)
 				"zstd-48bit" };
 
 	(void)arg;
-	squeeze(names, 8, "memory.max");
+	squeeze_some(names, 8, "memory.max");
 }
 
 static void memory_high(const void *arg)
@@ -808,23 +858,201 @@ static void memory_high(const void *arg)
 				"zstd-fragments", "zstd-48bit" };
 
 	(void)arg;
-	squeeze(names, 5, "memory.high");
+	squeeze_some(names, 5, "memory.high");
+}
+
+#define MAX_COPIES	256
+
+/* A copy is another image to the module: each has a cache of its own */
+static int mount_copies(const char *image, uint64_t bytes, const char **dir)
+{
+	int nr = 1, i;
+
+	for (i = 0; i < nr; i++) {
+		char copy[16], mnt[16];
+
+		snprintf(copy, sizeof(copy), "copy%d", i);
+		snprintf(mnt, sizeof(mnt), "mnt%d", i);
+		copy_file(image, tmp_path(copy));
+		dir[i] = new_dir(mnt);
+		NEED_OK(mount_file(tmp_path(copy), dir[i], NULL), image);
+		if (i)
+			continue;
+		know_files(dir[0]);
+		nr = bytes / files.total + 1;
+		NEED(nr <= MAX_COPIES, "%d copies of %s", nr, image);
+	}
+	return nr;
+}
+
+#define WHOLE_S	50		/* less does not fill the larger limits */
+
+/* One algorithm alone, over eight times the memory that its readers may have */
+static void memory_of(const void *arg)
+{
+	static const char * const knobs[] = { "memory.max", "memory.high" };
+	double seconds = lasting(1, 360);
+	unsigned int mb = lasting_s || long_run ? 16 : 4, k;
+	unsigned int last = seconds < WHOLE_S ? mb : 64;
+	unsigned int sum = 2 * (2 * last - mb);
+	const char *dir[MAX_COPIES];
+	int nr, i;
+
+	nr = mount_copies(data_path(arg), (uint64_t)last << 23, dir);
+	for (; mb <= last; mb *= 2)
+		for (k = 0; k < ARRAY_SIZE(knobs) && !tap_failed(); k++)
+			squeeze(dir, (nr - 1) * mb / last + 1, knobs[k],
+				(uint64_t)mb << 20, seconds * mb / sum);
+	for (i = 0; i < nr; i++)
+		CHECK_ERR(do_umount(dir[i], 0), 0, "umount");
+}
+
+/* ---------------------------------------------------- switches of the kernel */
+
+/*
+ * Some switches patch the kernel: the tracer all of its functions, reclaim's those
+ * that ask for it. Where processors are emulated one may translate a half patched
+ * function for all: let there be only one.
+ */
+static void other_cpus(const char *online)
+{
+	char path[128];
+	int i;
+
+	for (i = 1; i < 64; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", i);
+		if (access(path, W_OK))
+			break;
+		NEED_OK(write_str(path, online), path);
+	}
+}
+
+/* ---------------------------------------------- the whole machine has too little */
+
+#define STARVED_MB	400		/* of more memory nobody is short soon */
+
+/* A number of one of /proc's tables of "name value" lines; -1 if it has none */
+static long proc_number(const char *path, const char *name)
+{
+	char *text = slurp(path, NULL), *p = text;
+	size_t len = strlen(name);
+	long value = -1;
+
+	for (; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (!strncmp(p, name, len) && strchr(": ", p[len]))
+			value = atol(p + len + 1);
+	free(text);
+	return value;
+}
+
+static long memory_kb(const char *name)
+{
+	return proc_number("/proc/meminfo", name);
+}
+
+/* Pages that are a quarter of nonsense, so that swap has its work with them */
+static void soil(char *page, uint32_t *random)
+{
+	size_t i;
+
+	for (i = 0; i < 1024; i += 4)
+		*(uint32_t *)(page + i) = next_random(random);
+}
+
+#define EATEN_CHUNK	(1UL << 20)
+#define EATEN_MAX	2048
+
+/* Takes what there is, and half of the swap; then uses all of it, all the time */
+static void eat_memory(void)
+{
+	static char *chunk[EATEN_MAX];
+	uint32_t random = 1;
+	unsigned int nr = 0;
+	size_t at;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (nr < EATEN_MAX) {
+		if (memory_kb("SwapFree") <= memory_kb("SwapTotal") / 2 &&
+		    memory_kb("MemAvailable") < 24 << 10)
+			break;
+		chunk[nr] = mmap(NULL, EATEN_CHUNK, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		NEED(chunk[nr] != MAP_FAILED, "%m");
+		for (at = 0; at < EATEN_CHUNK; at += 4096)
+			soil(chunk[nr] + at, &random);
+		nr++;
+	}
+	for (;;) {
+		for (at = 0; at < 64; at++)
+			soil(chunk[next_random(&random) % nr] +
+			     next_random(&random) % 256 * 4096, &random);
+		usleep(1000);
+	}
+}
+
+static void start_swap(void)
+{
+	run("modprobe -q zram num_devices=1");
+	if (access("/sys/block/zram0/disksize", W_OK))
+		tap_skip("no zram to swap to");
+	NEED_OK(write_str("/sys/block/zram0/disksize", "192M"), "zram");
+	NEED(!run("mkswap /dev/zram0 > /dev/null && swapon /dev/zram0"), "swap");
+}
+
+static void switch_reclaim(const char *knob, const char *on)
+{
+	other_cpus("0");
+	NEED_OK(write_str(knob, on), knob);
+	other_cpus("1");
+}
+
+/* Readers beside somebody who eats all memory, by the old and the new reclaim */
+static void starved(const void *arg)
+{
+	static const char * const names[] = { "real", "lz4-64k", "lz4hc-1m",
+		"zstd-64k", "zstd-fragments", "lzma-all" };
+	const char *dir[ARRAY_SIZE(names)], *lru = "/sys/kernel/mm/lru_gen/enabled";
+	unsigned int i, parts = access(lru, W_OK) ? 1 : 4;
+	pid_t eater;
+
+	(void)arg;
+	if (memory_kb("MemTotal") > STARVED_MB << 10)
+		tap_skip("this machine has %ld MB", memory_kb("MemTotal") >> 10);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		dir[i] = new_dir(names[i]);
+		NEED_OK(mount_file(data_path(image_find(names[i])->image),
+				   dir[i], NULL), names[i]);
+	}
+	know_files(dir[0]);
+	start_swap();
+	eater = fork();
+	if (!eater)
+		eat_memory();
+	for (i = 0; i < parts; i++) {
+		if (parts > 1)
+			switch_reclaim(lru, i % 2 ? "n" : "y");
+		crowd_reads(dir, ARRAY_SIZE(names),
+			    lasting(20, 7200) / parts, NULL);
+		tap_note("%ld KB free, %ld of %ld KB of swap, reclaim %u of %u",
+			 memory_kb("MemFree"), memory_kb("SwapFree"),
+			 memory_kb("SwapTotal"), i + 1, parts);
+	}
+	CHECK(!waitpid(eater, NULL, WNOHANG), "the eater has ended");
+	kill(eater, SIGKILL);
+	waitpid(eater, NULL, 0);
+	tap_note("%ld pages swapped out, %ld in",
+		 proc_number("/proc/vmstat", "pswpout"),
+		 proc_number("/proc/vmstat", "pswpin"));
+	CHECK(proc_number("/proc/vmstat", "pswpout") > 1000,
+	      "memory was never short");
+	CHECK(!proc_number("/proc/vmstat", "oom_kill"), "somebody was killed");
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		CHECK_ERR(do_umount(dir[i], 0), 0, "umount");
+	CHECK(!run("swapoff /dev/zram0"), "swapoff");
 }
 
 /* ------------------------------------------------------------- very many mounts */
-
-static long meminfo(const char *name)
-{
-	char *text = slurp("/proc/meminfo", NULL), *p = text;
-	long kb = 0;
-
-	NEED(text, "/proc/meminfo: %m");
-	p = strstr(text, name);
-	if (p)
-		kb = atol(strchr(p, ':') + 1);
-	free(text);
-	return kb;
-}
 
 static void let_memory_settle(void)
 {
@@ -839,9 +1067,9 @@ static void let_memory_settle(void)
 /* What the kernel has taken for itself; free memory is no measure of that */
 static long kernel_kb(void)
 {
-	return meminfo("\nSlab") + meminfo("\nPercpu") +
-	       meminfo("\nKernelStack") + meminfo("\nPageTables") +
-	       meminfo("\nVmallocUsed");
+	return memory_kb("Slab") + memory_kb("Percpu") +
+	       memory_kb("KernelStack") + memory_kb("PageTables") +
+	       memory_kb("VmallocUsed");
 }
 
 #define SMALL	"exec.img"	/* the smallest of all images */
@@ -944,7 +1172,7 @@ static void many(const void *arg)
 		CHECK(many_looks_right(i), "mount %u: wrong bytes", i);
 	/* A sanitizer kernel has a shadow of all, and keeps what was freed */
 	CHECK((after - before) / (nr - 1) <
-	      (access("/sys/kernel/debug/failslab", F_OK) ? 64 : 512),
+	      (sanitizer_kernel() ? 512 : 64),
 	      "%ld KB a mount", (after - before) / (nr - 1));
 	/* A list is searched, but not more than that */
 	CHECK(last < 10 * first + 20, "mounting slows down");
@@ -964,24 +1192,6 @@ static const bool many_distinct, many_same = true;
 
 #define TRACING		"/sys/kernel/tracing/"
 #define STACK_BOUND	8192		/* half of what a task has on x86-64 */
-
-/*
- * The tracer patches every function of the kernel. Where processors are emulated
- * one may translate a half patched function for all: let there be only one.
- */
-static void other_cpus(const char *online)
-{
-	char path[128];
-	int i;
-
-	for (i = 1; i < 64; i++) {
-		snprintf(path, sizeof(path),
-			 "/sys/devices/system/cpu/cpu%d/online", i);
-		if (access(path, W_OK))
-			break;
-		NEED_OK(write_str(path, online), path);
-	}
-}
 
 static void switch_tracer(const char *on)
 {
@@ -1189,6 +1399,10 @@ static const enum via by_file = VIA_PATH, by_block = VIA_LOOP;
 	{ .name = #f ".file", .fn = (f), .arg = &by_file },		\
 	{ .name = #f ".block", .fn = (f), .arg = &by_block }
 
+#define MEMORY(name_, image)						\
+	{ .name = "memory." name_, .fn = memory_of, .arg = (image),	\
+	  .timeout = 150 }
+
 static const struct tap_case cases[] = {
 	{ .name = "mounting.same", .fn = mounting, .arg = &race_same },
 	{ .name = "mounting.different", .fn = mounting, .arg = &race_different },
@@ -1204,6 +1418,12 @@ static const struct tap_case cases[] = {
 	CASE(unload_racing),
 	CASE(memory_max),
 	CASE(memory_high),
+	MEMORY("none", "none-plain-4096.img"),
+	MEMORY("lz4", "lz4-plain-4k-4096.img"),
+	MEMORY("lzma", "lzma-plain-64k-4096.img"),
+	MEMORY("deflate", "deflate-plain-1024k-4096.img"),
+	MEMORY("zstd", "zstd-fragments-64k-4096.img"),
+	{ .name = "starved", .fn = starved, .timeout = 180 },
 	{ .name = "many.distinct", .fn = many, .arg = &many_distinct },
 	{ .name = "many.same", .fn = many, .arg = &many_same },
 	{ .name = "deep_alternating", .fn = deep_alternating, .timeout = 150 },
