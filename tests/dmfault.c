@@ -6,9 +6,10 @@
  * disk or the right bytes; what the error did not touch reads; and when the disk
  * is well again, so is the mount, without being mounted again.
  *
- *	dmfault [-l] [case]...
+ *	dmfault [-l] [-d SECONDS] [case]...
  *
- *	-l  many rounds, with figures; else what a gate can wait for
+ *	-l          many rounds, with figures; else what a gate can wait for
+ *	-d SECONDS  what goes by the clock lasts so long
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -31,7 +32,8 @@
 
 /* ----------------------------------------------------------------- the disk */
 
-#define DM	"erofs-dmfault"
+/* Of this process, as another may run beside it */
+static char dm_name[64];
 
 struct disk {
 	char loop[64];
@@ -67,8 +69,9 @@ static int dm_call(unsigned long request, const struct table *t, unsigned int fl
 	*head = (struct dm_ioctl) {
 		.version = { DM_VERSION_MAJOR, 0, 0 }, .data_size = sizeof(buf),
 		.data_start = sizeof(*head), .target_count = t ? t->nr : 0,
-		.flags = flags, .name = DM,
+		.flags = flags,
 	};
+	strcpy(head->name, dm_name);
 	for (i = 0; t && i < t->nr; i++) {
 		struct dm_target_spec *spec = (void *)p;
 
@@ -179,14 +182,15 @@ static const char *dm_path(void)
 	for (i = 0; i < 256; i++) {
 		snprintf(file, sizeof(file), "/sys/block/dm-%d/dm/name", i);
 		name = slurp(file, NULL);
-		if (name && !strcmp(name, DM "\n")) {
+		if (name && !strncmp(name, dm_name, strlen(dm_name)) &&
+		    name[strlen(dm_name)] == '\n') {
 			snprintf(path, sizeof(path), "/dev/dm-%d", i);
 			free(name);
 			return path;
 		}
 		free(name);
 	}
-	NEED(false, "no block device of " DM);
+	NEED(false, "no block device of %s", dm_name);
 	return NULL;
 }
 
@@ -288,19 +292,37 @@ struct plan {
 	const char *image;
 };
 
+/* What has time takes it */
+static bool by_clock(void)
+{
+	return lasting_s || long_run;
+}
+
+/* Whether there is to be another round: by the clock, or else by their number */
+static bool go_on(unsigned int i, double start, unsigned int gate,
+		  unsigned int many)
+{
+	if (tap_failed())
+		return false;
+	if (lasting_s)
+		return now_s() < start + lasting_s;
+	return i < how_often(gate, gate, many);
+}
+
 /* ---------------------------------------------------------- errors, then none */
 
 static void errors(const void *arg)
 {
 	const struct plan *p = arg;
-	unsigned int i, rounds = long_run ? 200 : 3;
+	double start = now_s();
+	unsigned int i;
 	struct bed b;
 	size_t k;
 	int fd;
 
 	set_up(&b, p->layer, p->image);
 	fd = open_need(b.s.file, O_RDONLY);
-	for (i = 0; i < rounds && !tap_failed(); i++) {
+	for (i = 0; go_on(i, start, 3, 200); i++) {
 		forget_all(fd);
 		dm_switch(all_errors(&b.disk));
 		CHECK_ERR(read_file(&b, fd), -EIO, "read");
@@ -402,7 +424,7 @@ static void bad_range(const void *arg)
 struct reader {
 	pthread_t thread;
 	struct bed *b;
-	unsigned long right, failed;
+	atomic_ulong right, failed;
 	int odd;			/* an answer that may not be */
 };
 
@@ -446,11 +468,38 @@ static void start_readers(struct reader *r, int nr, struct bed *b)
 	}
 }
 
+#define PATIENCE_S	30	/* readers are slow on a slow machine */
+
+/* Whether to go on for a while, as no read has failed that should */
+static bool none_failed(const struct reader *r, int nr, double start)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		if (r[i].failed)
+			return false;
+	return now_s() < start + PATIENCE_S;
+}
+
+static bool none_right(const struct reader *r, int nr, double start)
+{
+	int i;
+
+	for (i = 0; i < nr; i++)
+		if (r[i].right)
+			return false;
+	return now_s() < start + PATIENCE_S;
+}
+
+/* The disk is well, so they only have to get their turn */
 static void stop_readers(struct reader *r, int nr, bool with_errors)
 {
 	unsigned long right = 0, failed = 0;
+	double start = now_s();
 	int i;
 
+	while (none_right(r, nr, start))
+		usleep(20000);
 	stop = true;
 	for (i = 0; i < nr; i++) {
 		pthread_join(r[i].thread, NULL);
@@ -468,16 +517,18 @@ static void stop_readers(struct reader *r, int nr, bool with_errors)
 static void toggled(const void *arg)
 {
 	const struct plan *p = arg;
-	unsigned int i, rounds = long_run ? 2000 : 12;
+	double start = now_s();
 	struct reader r[4];
+	unsigned int i;
 	struct bed b;
 
 	set_up(&b, p->layer, p->image);
 	start_readers(r, 4, &b);
-	for (i = 0; i < rounds; i++) {
+	for (i = 0; go_on(i, start, 12, 2000) || none_failed(r, 4, start); i++) {
 		dm_switch(i % 2 ? linear(&b.disk) : all_errors(&b.disk));
 		write_str("/proc/sys/vm/drop_caches", i % 4 < 2 ? "1" : "3");
-		usleep(20000);
+		/* Beside others the readers have to get their turn in it */
+		usleep(by_clock() ? 200000 : 20000);
 	}
 	dm_switch(linear(&b.disk));
 	usleep(100000);
@@ -495,7 +546,9 @@ static void flakey(const void *arg)
 	double end;
 
 	set_up(&b, p->layer, p->image);
-	snprintf(args, sizeof(args), "%s 0 1 1", b.disk.loop);
+	/* Up and down, in seconds; a gate has time for little of either */
+	snprintf(args, sizeof(args), "%s 0 %s", b.disk.loop,
+		 by_clock() ? "2 1" : "1 1");
 	add_target(&t, 0, b.disk.sectors, "flakey", args);
 	if (!dm_load(&t)) {
 		take_down(&b);
@@ -503,7 +556,8 @@ static void flakey(const void *arg)
 	}
 	dm_resume();
 	start_readers(r, 4, &b);
-	for (end = now_s() + (long_run ? 150 : 2.5); now_s() < end; ) {
+	for (end = now_s() + lasting(2.5, 150);
+	     now_s() < end || none_failed(r, 4, end); ) {
 		write_str("/proc/sys/vm/drop_caches", "3");
 		usleep(20000);
 	}
@@ -512,19 +566,88 @@ static void flakey(const void *arg)
 	take_down(&b);
 }
 
+/* Says something to the target that the device now is */
+static int dm_message(const char *text)
+{
+	static char buf[1024] __attribute__((aligned(8)));
+	struct dm_ioctl *head = (void *)buf;
+	struct dm_target_msg *msg = (void *)(buf + sizeof(*head));
+	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	memset(buf, 0, sizeof(buf));
+	*head = (struct dm_ioctl) {
+		.version = { DM_VERSION_MAJOR, 0, 0 }, .data_size = sizeof(buf),
+		.data_start = sizeof(*head),
+	};
+	strcpy(head->name, dm_name);
+	strcpy(msg->message, text);
+	err = ioctl(fd, DM_TARGET_MSG, buf) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* A new bad block now and then, anywhere; in the end all of them are mended */
+static void dust_falls(const struct disk *d, unsigned int round)
+{
+	unsigned long long block = round * 7919ULL % (d->sectors / 8);
+	char text[64];
+
+	snprintf(text, sizeof(text), "addbadblock %llu", block);
+	NEED_OK(dm_message(text), text);
+	if (round % 8 == 7)
+		NEED_OK(dm_message("clearbadblocks"), "clearbadblocks");
+	write_str("/proc/sys/vm/drop_caches", round % 2 ? "1" : "3");
+	usleep(20000);
+}
+
+/* Blocks that go bad under the readers, one by one */
+static void dust(const void *arg)
+{
+	const struct plan *p = arg;
+	double start = now_s();
+	struct reader r[4];
+	struct table t = {};
+	char args[128];
+	unsigned int i;
+	struct bed b;
+
+	set_up(&b, p->layer, p->image);
+	snprintf(args, sizeof(args), "%s 0 4096", b.disk.loop);
+	add_target(&t, 0, b.disk.sectors & ~7ULL, "dust", args);
+	add_linear(&t, &b.disk, b.disk.sectors & ~7ULL, b.disk.sectors);
+	if (!dm_load(&t)) {
+		take_down(&b);
+		tap_skip("no dm-dust");
+	}
+	dm_resume();
+	NEED_OK(dm_message("quiet"), "quiet");
+	NEED_OK(dm_message("enable"), "enable");
+	start_readers(r, 4, &b);
+	for (i = 0; go_on(i, start, 100, 5000) || none_failed(r, 4, start); i++)
+		dust_falls(&b.disk, i);
+	NEED_OK(dm_message("clearbadblocks"), "clearbadblocks");
+	stop_readers(r, 4, true);
+	dm_switch(linear(&b.disk));
+	take_down(&b);
+}
+
 /* Slow is not wrong; and whoever does not want to wait any more can be killed */
 static void delayed(const void *arg)
 {
 	const struct plan *p = arg;
-	unsigned int i, rounds = long_run ? 200 : 6;
+	double start = now_s();
 	struct reader r[4];
 	struct table t = {};
+	unsigned int i;
 	char args[128];
 	struct bed b;
 	int status;
 
 	set_up(&b, p->layer, p->image);
-	snprintf(args, sizeof(args), "%s 0 %u", b.disk.loop, long_run ? 100 : 20);
+	snprintf(args, sizeof(args), "%s 0 %u", b.disk.loop,
+		 by_clock() ? 100 : 20);
 	add_target(&t, 0, b.disk.sectors, "delay", args);
 	if (!dm_load(&t)) {
 		take_down(&b);
@@ -532,8 +655,8 @@ static void delayed(const void *arg)
 	}
 	dm_resume();
 	start_readers(r, 4, &b);
-	for (i = 0; i < rounds; i++) {
-		double start = now_s();
+	for (i = 0; go_on(i, start, 6, 200); i++) {
+		double begin = now_s();
 		pid_t pid = fork();
 
 		if (!pid) {
@@ -548,8 +671,8 @@ static void delayed(const void *arg)
 		usleep(30000 + i % 7 * 5000);
 		kill(pid, SIGKILL);
 		NEED(waitpid(pid, &status, 0) == pid, "%m");
-		CHECK(now_s() - start < 5, "a killed reader took %.1f s",
-		      now_s() - start);
+		CHECK(now_s() - begin < 5, "a killed reader took %.1f s",
+		      now_s() - begin);
 	}
 	stop_readers(r, 4, false);
 	dm_switch(linear(&b.disk));
@@ -579,6 +702,8 @@ static const struct tap_case cases[] = {
 	EACH(toggled),
 	ONE(flakey, "image", 0),
 	ONE(flakey, "ext4-encoded", 3),
+	ONE(dust, "image", 0),
+	ONE(dust, "image-encoded", 2),
 	ONE(delayed, "image-encoded", 2),
 	ONE(delayed, "ext4", 1),
 };
@@ -587,6 +712,7 @@ int main(int argc, char **argv)
 {
 	int ret;
 
+	snprintf(dm_name, sizeof(dm_name), "erofs-dmfault-%d", getpid());
 	take_long_options(&argc, &argv);
 	ret = tap_run("dmfault", cases, ARRAY_SIZE(cases), argc, argv);
 	/* What a case that has failed did not come to */
