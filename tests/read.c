@@ -5,6 +5,11 @@
  * unmounted. Some transports read in order, from a cold cache; others in pieces
  * from the end first. One body; the table and the transports are the variants.
  *
+ *	read [-l] [case]...
+ *
+ *	-l  of all images (else of some, and in the sanitizer kernel alone) that
+ *	    each way of reading gives the same, and with many pieces at random
+ *
  * With EROFS_ORACLE set, it is the distribution's own module that is looked at,
  * to see that the images mean to it what they mean to us: only what it can do.
  */
@@ -25,17 +30,19 @@ struct transport {
 	enum via primary, odd, even;
 	bool devices_only;		/* makes no sense without devices */
 	bool pieces;			/* the others read by the same code */
+	bool ways;			/* each file by each way, from nothing */
 };
 
 static const struct transport transports[] = {
-	{ "file", VIA_PATH, VIA_PATH, VIA_PATH, false, true },
-	{ "fd", VIA_FD, VIA_FD, VIA_FD, false, false },
-	{ "block", VIA_LOOP, VIA_LOOP, VIA_LOOP, false, true },
-	{ "blockfd", VIA_LOOP_FD, VIA_LOOP_FD, VIA_LOOP_FD, false, false },
-	{ "file+block", VIA_PATH, VIA_LOOP, VIA_LOOP, true, true },
-	{ "block+file", VIA_LOOP, VIA_PATH, VIA_PATH, true, true },
-	{ "file+mixed", VIA_FD, VIA_LOOP_FD, VIA_PATH, true, false },
-	{ "block+mixed", VIA_LOOP_FD, VIA_FD, VIA_LOOP, true, false },
+	{ "file", VIA_PATH, VIA_PATH, VIA_PATH, false, true, false },
+	{ "fd", VIA_FD, VIA_FD, VIA_FD, false, false, false },
+	{ "block", VIA_LOOP, VIA_LOOP, VIA_LOOP, false, true, false },
+	{ "blockfd", VIA_LOOP_FD, VIA_LOOP_FD, VIA_LOOP_FD, false, false, false },
+	{ "file+block", VIA_PATH, VIA_LOOP, VIA_LOOP, true, true, false },
+	{ "block+file", VIA_LOOP, VIA_PATH, VIA_PATH, true, true, false },
+	{ "file+mixed", VIA_FD, VIA_LOOP_FD, VIA_PATH, true, false, false },
+	{ "block+mixed", VIA_LOOP_FD, VIA_FD, VIA_LOOP, true, false, false },
+	{ "ways", VIA_PATH, VIA_PATH, VIA_PATH, false, false, true },
 };
 
 struct variant {
@@ -120,6 +127,90 @@ static int visit(const char *path, const struct stat *st, int type,
 	return 0;
 }
 
+/* ------------------------------------------------ the same by every way */
+
+#define SOME_IMAGES	5		/* one in so many */
+#define BUFFER_ALIGN	4096
+
+static void forget(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* True if there is no direct I/O, too */
+static bool same_direct(const char *path, char *buf, const char *whole,
+			size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
+	size_t off, room = (size + BUFFER_ALIGN - 1) & ~(BUFFER_ALIGN - 1);
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return errno == EINVAL;
+	for (off = 0; off < size; off += n) {
+		n = pread(fd, buf + off, room - off, off);
+		if (n <= 0)
+			break;
+	}
+	close(fd);
+	return off == size && !memcmp(buf, whole, size);
+}
+
+/* Of 1 to 9000 bytes each, as many as hold the file */
+static bool same_pieces(int fd, char *buf, const char *whole, size_t size,
+			uint32_t random)
+{
+	size_t sum = 0, off, len;
+
+	forget(fd);
+	while (sum < size) {
+		random = random * 1664525 + 1013904223;
+		off = (random >> 8) % size;
+		random = random * 1664525 + 1013904223;
+		len = (random >> 8) % 9000 + 1;
+		if (len > size - off)
+			len = size - off;
+		if (pread_full(fd, buf, len, off) != (ssize_t)len ||
+		    memcmp(buf, whole + off, len))
+			return false;
+		sum += len;
+	}
+	return true;
+}
+
+static void file_ways(const char *path, size_t size)
+{
+	char *whole = malloc(size), *buf = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint32_t seed, seeds = long_run ? 50 : 1;
+
+	NEED(whole && fd >= 0 &&
+	     !posix_memalign((void **)&buf, BUFFER_ALIGN, size + BUFFER_ALIGN),
+	     "open %s: %m", path);
+	CHECK(pread_full(fd, whole, size, 0) == (ssize_t)size, "%s: %m", path);
+	forget(fd);
+	CHECK(same_mapped(fd, whole, size), "%s mapped", path);
+	forget(fd);
+	CHECK(same_direct(path, buf, whole, size), "%s past the cache", path);
+	for (seed = 1; seed <= seeds; seed++)
+		CHECK(same_pieces(fd, buf, whole, size, seed),
+		      "%s in pieces of seed %u", path, seed);
+	pieces_seen++;
+	close(fd);
+	free(whole);
+	free(buf);
+}
+
+static int visit_ways(const char *path, const struct stat *st, int type,
+		      struct FTW *ftw)
+{
+	(void)ftw;
+	if (type == FTW_F && S_ISREG(st->st_mode) && st->st_size > 0 &&
+	    st->st_size <= PIECES_MAX)
+		file_ways(path, st->st_size);
+	return tap_failed();
+}
+
 /* --------------------------------------------------------------- cases */
 
 static bool oracle(void)
@@ -191,6 +282,10 @@ static void run_variant(const void *arg)
 			nftw(dir, visit, 16, FTW_PHYS);
 			CHECK(pieces_seen, "no file was read in pieces");
 		}
+		if (v->via->ways) {
+			nftw(dir, visit_ways, 16, FTW_PHYS);
+			CHECK(pieces_seen, "no file was read in many ways");
+		}
 		tree_equals(dir, data_path(v->img->dump));
 	}
 	CHECK_ERR(do_umount(dir, 0), 0, "umount");
@@ -252,6 +347,14 @@ static bool oracle_applies(const struct image *img, const struct transport *t)
 	return oracle_7_applies(img, t);
 }
 
+/* A gate has time for them at native speed, and for some of them */
+static bool has_ways(const struct image *img, size_t row)
+{
+	if (oracle() || image_has(img, "unreadable"))
+		return false;
+	return long_run || (sanitizer_kernel() && row % SOME_IMAGES == 0);
+}
+
 static bool applies(const struct image *img, const struct transport *t)
 {
 	if (oracle() && !oracle_applies(img, t))
@@ -269,6 +372,7 @@ int main(int argc, char **argv)
 	struct image *rows;
 	size_t nr_rows = images_load(&rows), nr = 0, i, t;
 
+	take_long_options(&argc, &argv);
 	variants = calloc(nr_rows * ARRAY_SIZE(transports) + 1,
 			  sizeof(*variants));
 	cases = calloc(nr_rows * ARRAY_SIZE(transports) + 1, sizeof(*cases));
@@ -278,7 +382,8 @@ int main(int argc, char **argv)
 		for (t = 0; t < ARRAY_SIZE(transports); t++) {
 			struct variant *v = &variants[nr];
 
-			if (!applies(&rows[i], &transports[t]))
+			if (!applies(&rows[i], &transports[t]) ||
+			    (transports[t].ways && !has_ways(&rows[i], i)))
 				continue;
 			v->img = &rows[i];
 			v->via = &transports[t];
