@@ -50,6 +50,14 @@ uml: setup
 check-kasan: setup
 	scripts/check-kasan
 
+# little memory, caches dropped, and disks that fail, for so long
+check-pressure: setup
+	scripts/check-pressure $(or $(SECONDS),300)
+
+# the long column of what tests/PITFALLS says of figures; ROWS="T9 T16" of it
+check-long: setup
+	scripts/check-long $(ROWS)
+
 # mistakes planted in the module, each of which a test has to find
 check-mutants: setup
 	scripts/check-mutants
@@ -83,6 +91,8 @@ help:
 	@echo 'make check           run the test suite on 6.12 and 6.1, in qemu'
 	@echo 'make check-models    compare the decoders with naive models, in user space'
 	@echo 'make check-kasan     run the test suite in a kernel with sanitizers'
+	@echo 'make check-pressure  run readers short of memory and on failing disks; SECONDS=n'
+	@echo 'make check-long      run what takes hours; ROWS="T9 T16" of tests/PITFALLS'
 	@echo 'make mutate          read mutated and hostile images there; SEEDS=n of them'
 	@echo 'make fuzz            run the decoders as fuzz targets; SECONDS=n each'
 	@echo 'make uml             build the User Mode Linux kernels that these use'
@@ -92,5 +102,5 @@ help:
 	@echo 'make style           what the sources have to pass'
 
 .PHONY: all modules install uninstall clean setup demo check check-models uml
-.PHONY: check-kasan check-mutants check-peers mutate fuzz style bench help
+.PHONY: check-kasan check-pressure check-long check-mutants check-peers mutate fuzz style bench help
 endif
