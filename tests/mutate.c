@@ -22,7 +22,9 @@
  *	-v         show what the kernel says about each
  *
  * DIR (/share/seeds) is what mkseeds-mutate.sh wrote. A mutant fails when the
- * kernel reports something, when an operation takes longer than five seconds,
+ * kernel reports something, when an operation takes longer than five seconds or
+ * its mount one of a processor, when the kernel has 32 MiB more for its mount or
+ * says more than 20 lines in a second about it,
  * when it shows what no image may show, or when the same image is not the same
  * by file and by block device. What failed is named by seed and number, or by
  * seed and recipe, and is repeated with -i =SEED -n NUMBER or -r RECIPE. The
@@ -51,6 +53,9 @@
 #define KSFT_SKIP	4
 #define MARK		"<0>mutate: "	/* on each console */
 #define LIMIT_S		5.0		/* for one operation */
+#define MOUNT_CPU_S	1.0
+#define GROWN_KB	(32 << 10)
+#define LINES_A_SECOND	20		/* of the kernel's log, for a mount */
 #define MAX_IMAGES	512
 #define MAX_POOL	4096
 #define KMSG_EVERY	32		/* mutants between two looks at the log */
@@ -140,11 +145,20 @@ static bool is_report(const char *text)
 	return false;
 }
 
+/* When a line was said, "priority,number,microseconds,flags;text", in seconds */
+static unsigned int log_s(const char *line)
+{
+	unsigned long long us = 0;
+
+	sscanf(line, "%*u,%*u,%llu", &us);
+	return us / 1000000;
+}
+
 /* The log up to now. It names each mutant before what was said about it */
 static void look_at_log(void)
 {
 	static char name[MAX_RECIPE + 128] = "(before the first)";
-	static unsigned int shown;
+	static unsigned int shown, lines, first_s;
 	static bool bad;
 	char buf[8192], *text;
 	ssize_t n;
@@ -164,11 +178,16 @@ static void look_at_log(void)
 		if (!strncmp(text, "mutate: ", 8)) {
 			snprintf(name, sizeof(name), "%s", text + 8);
 			bad = false;
+			lines = 0;
+			first_s = log_s(buf);
 		} else if (!bad && is_report(text)) {
 			fail(name, "the kernel says: %s", text);
 			bad = true;
 			shown = 0;
 		}
+		if (!strncmp(text, "erofs", 5) &&
+		    lines++ == LINES_A_SECOND * (2 + log_s(buf) - first_s))
+			fail(name, "%u lines of the log", lines);
 		if (opt.verbose || (bad && shown++ < 60))
 			say("# kernel: %s\n", text);
 	}
@@ -194,6 +213,13 @@ static void judge(struct walk *w, const char *name)
 	if (slowest > LIMIT_S)
 		fail(name, "%s took %.1f s", stage_names[w->slow_stage],
 		     slowest);
+	if (w->mount_cpu_s > MOUNT_CPU_S)
+		fail(name, "its mount took %.1f s of a processor",
+		     w->mount_cpu_s);
+	if (w->grown_kb > GROWN_KB)
+		fail(name, "the kernel has %ld KB more", w->grown_kb);
+	if (w->grown_kb > shared->grown_kb)
+		shared->grown_kb = w->grown_kb;
 	if (slowest > shared->slowest) {
 		shared->slowest = slowest;
 		if (slowest > 0.5)
@@ -626,6 +652,8 @@ static int results(bool done)
 		    (unsigned long long)image_done[n],
 		    (unsigned long long)image_failed[n]);
 	}
+	say("# at most %ld KB of the kernel's memory for a mount\n",
+	    shared->grown_kb);
 	say("# slowest operation: %.2f s; %llu compared with a block device\n",
 	    shared->slowest, (unsigned long long)shared->by_block);
 	say("@mutants %llu %llu %.1f\n", (unsigned long long)shared->done,

@@ -154,6 +154,7 @@ struct shared {
 	volatile uint32_t image;
 	volatile double slowest;	/* seconds of the slowest operation */
 	volatile uint64_t by_block;	/* compared with a block device */
+	volatile long grown_kb;		/* at most, for a mount */
 	volatile uint32_t odd[NR_STAGES][MAX_ERRNO];
 	volatile uint64_t errors[NR_STAGES][MAX_ERRNO];
 	volatile uint64_t ticks[NR_STAGES];
@@ -176,6 +177,8 @@ struct walk {
 	const char *wrong;	/* something no image may cause */
 	int odd;		/* an errno that an image should not cause */
 	enum stage odd_stage;
+	double mount_cpu_s;	/* processor time of the mount */
+	long grown_kb;		/* of the kernel's own memory, before unmounting */
 };
 
 int walk_init(void);

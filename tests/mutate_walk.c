@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -472,10 +473,43 @@ static int config_fd(int fs, const char *key, int fd)
 	return syscall(__NR_fsconfig, fs, FSCONFIG_SET_FD, key, NULL, fd);
 }
 
+static double cpu_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* What the kernel has for itself; caches of files do not count */
+static long kernel_kb(void)
+{
+	static const char * const words[] = { "\nSlab:", "\nVmallocUsed:",
+					      "\nPercpu:" };
+	static int fd = -1;
+	char text[4096], *at;
+	long kb = 0;
+	ssize_t n;
+	size_t i;
+
+	if (fd < 0)
+		fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = 0;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		at = strstr(text, words[i]);
+		if (at)
+			kb += atol(at + strlen(words[i]));
+	}
+	return kb;
+}
+
 /* A mount's descriptor, or -1 */
 static int mount_image(struct image *img, struct walk *w, int source)
 {
 	int fs = syscall(__NR_fsopen, "erofs", FSOPEN_CLOEXEC), mnt = -1, n;
+	double start;
+	long err;
 
 	if (fs < 0) {
 		w->wrong = "fsopen failed";
@@ -486,8 +520,11 @@ static int mount_image(struct image *img, struct walk *w, int source)
 	for (n = 0; n < img->nr_devs; n++)
 		if (config_fd(fs, "device", img->dev_fd[n]))
 			w->wrong = "a device was refused";
-	if (!OP(w, STAGE_MOUNT, syscall(__NR_fsconfig, fs, FSCONFIG_CMD_CREATE,
-					NULL, NULL, 0))) {
+	start = cpu_s();
+	err = OP(w, STAGE_MOUNT, syscall(__NR_fsconfig, fs, FSCONFIG_CMD_CREATE,
+					 NULL, NULL, 0));
+	w->mount_cpu_s = cpu_s() - start;
+	if (!err) {
 		mnt = syscall(__NR_fsmount, fs, FSMOUNT_CLOEXEC, 0);
 		if (mnt < 0)
 			w->wrong = "fsmount failed";
@@ -549,6 +586,7 @@ static void walk_mount(struct walk *w, int mnt)
 void walk_image(struct image *img, struct walk *w)
 {
 	int source = img->fd, mnt;
+	long before;
 
 	w->hash = 0;
 	w->slowest = 0;
@@ -563,9 +601,11 @@ void walk_image(struct image *img, struct walk *w)
 			return;
 		}
 	}
+	before = kernel_kb();
 	mnt = mount_image(img, w, source);
 	if (mnt >= 0) {
 		walk_mount(w, mnt);
+		w->grown_kb = kernel_kb() - before;
 		OP(w, STAGE_UMOUNT, close(mnt));
 	}
 	if (w->by_block) {
