@@ -399,6 +399,25 @@ static void large_extent(int fd, struct fiemap_extent *found)
 }
 
 /*
+ * The longest file of what is mounted at @dir, open, with its first large extent
+ * and all of its bytes, to be freed
+ */
+static int open_longest(const char *dir, const char *image,
+			struct fiemap_extent *e, char **whole)
+{
+	int fd;
+
+	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
+	     "no file in %s", image);
+	*whole = malloc(longest_size);
+	fd = open_need(longest, O_RDONLY);
+	large_extent(fd, e);
+	NEED(*whole && pread_full(fd, *whole, longest_size, 0) == longest_size,
+	     "%s: %m", longest);
+	return fd;
+}
+
+/*
  * Reads one page and compares it with @whole. Returns how often the extent at
  * @la was decoded for it, and in *reach how far, the last time.
  */
@@ -444,13 +463,7 @@ static void isolated(const void *arg)
 	trace_setup();
 	image_source(image_find(i->image), i->via, &src);
 	NEED_OK(mount_at(&src, dir), "mount");
-	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
-	     "no file in %s", i->image);
-	whole = malloc(longest_size);
-	fd = open_need(longest, O_RDONLY);
-	large_extent(fd, &e);
-	NEED(whole && pread_full(fd, whole, longest_size, 0) == longest_size,
-	     "%s: %m", longest);
+	fd = open_longest(dir, i->image, &e, &whole);
 	close(fd);
 	drop_caches();
 	NEED_OK(write_str(attr("drop_caches"), "3"), "drop_caches");
@@ -555,13 +568,7 @@ static void damaged(const void *arg)
 	image_source(image_find(d->image), VIA_PATH, &src);
 	copy_file(src.path, image);
 	NEED_OK(mount_at(&src, dir), "mount");
-	NEED(!nftw(dir, keep_longest, 16, FTW_PHYS | FTW_MOUNT) && longest[0],
-	     "no file in %s", d->image);
-	whole = malloc(longest_size);
-	fd = open_need(longest, O_RDONLY);
-	large_extent(fd, &e);
-	NEED(whole && pread_full(fd, whole, longest_size, 0) == longest_size,
-	     "%s: %m", longest);
+	fd = open_longest(dir, d->image, &e, &whole);
 	damage(image, fd, &e);
 	close(fd);
 	NEED_OK(do_umount(dir, 0), "umount");
