@@ -470,23 +470,13 @@ static void start_readers(struct reader *r, int nr, struct bed *b)
 
 #define PATIENCE_S	30	/* readers are slow on a slow machine */
 
-/* Whether to go on for a while, as no read has failed that should */
-static bool none_failed(const struct reader *r, int nr, double start)
+/* Whether to wait a while longer for a read that is right, or one that fails */
+static bool none_yet(const struct reader *r, int nr, bool right, double start)
 {
 	int i;
 
 	for (i = 0; i < nr; i++)
-		if (r[i].failed)
-			return false;
-	return now_s() < start + PATIENCE_S;
-}
-
-static bool none_right(const struct reader *r, int nr, double start)
-{
-	int i;
-
-	for (i = 0; i < nr; i++)
-		if (r[i].right)
+		if (right ? r[i].right : r[i].failed)
 			return false;
 	return now_s() < start + PATIENCE_S;
 }
@@ -498,7 +488,7 @@ static void stop_readers(struct reader *r, int nr, bool with_errors)
 	double start = now_s();
 	int i;
 
-	while (none_right(r, nr, start))
+	while (none_yet(r, nr, true, start))
 		usleep(20000);
 	stop = true;
 	for (i = 0; i < nr; i++) {
@@ -524,7 +514,7 @@ static void toggled(const void *arg)
 
 	set_up(&b, p->layer, p->image);
 	start_readers(r, 4, &b);
-	for (i = 0; go_on(i, start, 12, 2000) || none_failed(r, 4, start); i++) {
+	for (i = 0; go_on(i, start, 12, 2000) || none_yet(r, 4, false, start); i++) {
 		dm_switch(i % 2 ? linear(&b.disk) : all_errors(&b.disk));
 		write_str("/proc/sys/vm/drop_caches", i % 4 < 2 ? "1" : "3");
 		/* Beside others the readers have to get their turn in it */
@@ -557,7 +547,7 @@ static void flakey(const void *arg)
 	dm_resume();
 	start_readers(r, 4, &b);
 	for (end = now_s() + lasting(2.5, 150);
-	     now_s() < end || none_failed(r, 4, end); ) {
+	     now_s() < end || none_yet(r, 4, false, end); ) {
 		write_str("/proc/sys/vm/drop_caches", "3");
 		usleep(20000);
 	}
@@ -625,7 +615,7 @@ static void dust(const void *arg)
 	NEED_OK(dm_message("quiet"), "quiet");
 	NEED_OK(dm_message("enable"), "enable");
 	start_readers(r, 4, &b);
-	for (i = 0; go_on(i, start, 100, 5000) || none_failed(r, 4, start); i++)
+	for (i = 0; go_on(i, start, 100, 5000) || none_yet(r, 4, false, start); i++)
 		dust_falls(&b.disk, i);
 	NEED_OK(dm_message("clearbadblocks"), "clearbadblocks");
 	stop_readers(r, 4, true);
