@@ -5,7 +5,7 @@
  *
  *	mutate [options] [DIR]
  *
- *	-i WORD    only seeds whose name has the word ("=NAME": that one)
+ *	-i ERE     only seeds whose name matches ("=NAME": that one)
  *	-f         all mutants that change one field, to each value that may hurt
  *	-c COUNT   so many random ones (0)
  *	-g         let coverage choose what is changed further; twice as many
@@ -36,6 +36,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@
 
 static struct {
 	const char *only;
+	regex_t pattern;	/* of only, but for "=NAME" */
 	const char *corpus;
 	const char *recipe;
 	bool singles, guided, always_block, verbose, one, hostile;
@@ -665,13 +667,23 @@ static int results(bool done)
 
 /* ------------------------------------------------------------------ set-up */
 
+static void only(const char *pattern)
+{
+	opt.only = pattern;
+	if (*pattern != '=' &&
+	    regcomp(&opt.pattern, pattern, REG_EXTENDED | REG_NOSUB)) {
+		fprintf(stderr, "mutate: not a pattern: %s\n", pattern);
+		exit(2);
+	}
+}
+
 static bool wanted(const char *name)
 {
 	if (!opt.only)
 		return true;
 	if (*opt.only == '=')
 		return !strcmp(opt.only + 1, name);
-	return strstr(name, opt.only);
+	return !regexec(&opt.pattern, name, 0, NULL, 0);
 }
 
 static int load_images(const char *dir)
@@ -775,7 +787,7 @@ static bool parse_options(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "i:fc:gC:s:t:w:p:n:r:Hbv")) != -1) {
 		switch (c) {
-		case 'i': opt.only = optarg; break;
+		case 'i': only(optarg); break;
 		case 'f': opt.singles = true; break;
 		case 'c': opt.count = strtoull(optarg, NULL, 0); break;
 		case 'g': opt.guided = true; break;
@@ -827,7 +839,7 @@ int main(int argc, char **argv)
 	uint64_t singles = 0;
 
 	if (!parse_options(argc, argv)) {
-		fprintf(stderr, "usage: mutate [-fgHbv] [-i WORD] [-c COUNT] "
+		fprintf(stderr, "usage: mutate [-fgHbv] [-i ERE] [-c COUNT] "
 			"[-C FILE] [-s SEED] [-t SEC] [-w K/J] "
 			"[-n NUMBER | -r RECIPE] [DIR]\n");
 		return 2;
