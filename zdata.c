@@ -58,9 +58,12 @@ enum {
 	Z_EROFS_TAKEN,		/* by the reader */
 };
 
+/* what a small pcluster needs lies in it: most of those have one of four folios */
+#define Z_EROFS_FEW_SEGS	4
+
 /**
  * struct z_erofs_pcl - one encoded unit
- * @node: in its job
+ * @node: in its job, then among those that a worker decodes
  * @sbi: the mount
  * @ext: what it decodes to
  * @reach: how much of that is decoded
@@ -69,7 +72,7 @@ enum {
  * @to: Z_EROFS_TO_*
  * @err: of an input that failed
  * @ready: completed for a waiting reader
- * @work: for a worker
+ * @work: for a worker, of the first that it decodes
  * @in_skip: first byte of the pcluster in @in
  * @in_order: order of each folio of @in
  * @cached: @in is borrowed from the device's cache, and taken when decoding
@@ -79,9 +82,11 @@ enum {
  * @coming: tells the next window of it
  * @nr_in: folios in @in
  * @in: stored bytes, from a block's start to a block's end
+ * @one: @in of a single folio
  * @nr_segs: segments
  * @max_segs: room in @segs
  * @segs: segments, ascending
+ * @few: @segs as long as there are no more
  */
 struct z_erofs_pcl {
 	struct list_head node;
@@ -103,9 +108,11 @@ struct z_erofs_pcl {
 	struct z_erofs_coming coming;
 	u32 nr_in;
 	struct folio **in;
+	struct folio *one;
 	u32 nr_segs;
 	u32 max_segs;
 	struct z_erofs_seg *segs;
+	struct z_erofs_seg few[Z_EROFS_FEW_SEGS];
 };
 
 /* ---- finish ---- */
@@ -120,7 +127,8 @@ static void z_erofs_pcl_free_inputs(struct z_erofs_pcl *pcl)
 			pcl->in[i]->private = NULL;
 		folio_put(pcl->in[i]);
 	}
-	kfree(pcl->in);
+	if (pcl->in != &pcl->one)
+		kfree(pcl->in);
 }
 
 /*
@@ -137,7 +145,8 @@ static void z_erofs_pcl_finish(struct z_erofs_pcl *pcl, int err)
 	z_erofs_pcl_free_inputs(pcl);
 	for (i = 0; i < pcl->nr_segs; i++)
 		erofs_folio_put_part(pcl->segs[i].folio, err);
-	kfree(pcl->segs);
+	if (pcl->segs != pcl->few)
+		kfree(pcl->segs);
 	kfree(pcl);
 	erofs_inflight_put(sbi);
 }
@@ -161,6 +170,8 @@ static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,
 	pcl->sbi = job->io.sbi;
 	pcl->ext = *ext;
 	pcl->gfp = job->io.gfp;
+	pcl->segs = pcl->few;
+	pcl->max_segs = Z_EROFS_FEW_SEGS;
 	atomic_set(&pcl->missing, 1);
 	init_completion(&pcl->ready);
 	erofs_inflight_get(pcl->sbi);
@@ -168,18 +179,30 @@ static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,
 	return pcl;
 }
 
+static int z_erofs_pcl_more_segs(struct z_erofs_pcl *pcl)
+{
+	struct z_erofs_seg *const old = pcl->segs == pcl->few ? NULL : pcl->segs;
+	struct z_erofs_seg *segs;
+
+	segs = krealloc_array(old, 2 * pcl->max_segs, sizeof(*segs), pcl->gfp);
+	if (!segs)
+		return -ENOMEM;
+	if (!old)
+		memcpy(segs, pcl->few, sizeof(pcl->few));
+	pcl->segs = segs;
+	pcl->max_segs *= 2;
+	return 0;
+}
+
 static int z_erofs_pcl_attach(struct z_erofs_pcl *pcl,
 			      const struct z_erofs_seg *seg)
 {
-	if (pcl->nr_segs == pcl->max_segs) {
-		const u32 n = pcl->max_segs ? 2 * pcl->max_segs : 4;
-		struct z_erofs_seg *segs;
+	int err;
 
-		segs = krealloc_array(pcl->segs, n, sizeof(*segs), pcl->gfp);
-		if (!segs)
-			return -ENOMEM;
-		pcl->segs = segs;
-		pcl->max_segs = n;
+	if (pcl->nr_segs == pcl->max_segs) {
+		err = z_erofs_pcl_more_segs(pcl);
+		if (err)
+			return err;
 	}
 	pcl->segs[pcl->nr_segs++] = *seg;
 	return 0;
@@ -523,39 +546,106 @@ static int z_erofs_decode(struct z_erofs_pcl *pcl)
 	return err;
 }
 
+/* ---- who decodes ---- */
+
+/* what another CPU is woken for, while the reader decodes something else */
+#define Z_EROFS_SPREAD_BYTES	(32U << 10)
+
+/**
+ * struct z_erofs_batch - pclusters that one worker decodes, one after the other
+ * @pcls: they
+ * @bytes: how much that is
+ *
+ * Small ones arrive by the hundred in one request, and waking a worker for each
+ * would cost as much as decoding it.
+ */
+struct z_erofs_batch {
+	struct list_head pcls;
+	u64 bytes;
+};
+
+static void z_erofs_batch_init(struct z_erofs_batch *batch)
+{
+	INIT_LIST_HEAD(&batch->pcls);
+	batch->bytes = 0;
+}
+
+/* The list has no head on its way: the first one's node is known. */
 static void z_erofs_work(struct work_struct *work)
 {
-	z_erofs_decode(container_of(work, struct z_erofs_pcl, work));
+	struct z_erofs_pcl *pcl = container_of(work, struct z_erofs_pcl, work);
+	struct z_erofs_pcl *next;
+	LIST_HEAD(pcls);
+
+	list_add_tail(&pcls, &pcl->node);
+	list_for_each_entry_safe(pcl, next, &pcls, node)
+		z_erofs_decode(pcl);
+}
+
+static void z_erofs_queue(struct workqueue_struct *wq, struct z_erofs_pcl *pcl)
+{
+	INIT_WORK(&pcl->work, z_erofs_work);
+	queue_work(wq, &pcl->work);
+}
+
+static void z_erofs_batch_send(struct z_erofs_batch *batch)
+{
+	struct z_erofs_pcl *pcl;
+
+	if (list_empty(&batch->pcls))
+		return;
+	pcl = list_first_entry(&batch->pcls, struct z_erofs_pcl, node);
+	list_del_init(&batch->pcls);
+	batch->bytes = 0;
+	z_erofs_queue(z_erofs_wq, pcl);
+}
+
+/* Who has to wait for something else keeps nobody waiting. */
+static void z_erofs_batch_add(struct z_erofs_batch *batch,
+			      struct z_erofs_pcl *pcl)
+{
+	if (pcl->follows || pcl->cached) {
+		INIT_LIST_HEAD(&pcl->node);
+		z_erofs_queue(pcl->follows ? z_erofs_follow_wq : z_erofs_wq,
+			      pcl);
+		return;
+	}
+	list_add_tail(&pcl->node, &batch->pcls);
+	batch->bytes += pcl->reach;
+	if (batch->bytes >= Z_EROFS_SPREAD_BYTES)
+		z_erofs_batch_send(batch);
+}
+
+/*
+ * Any context: counts, and hands over to a task that may sleep (R10); to a worker
+ * when @batch is sent.
+ */
+static void z_erofs_arrived(struct z_erofs_pcl *pcl, int err,
+			    struct z_erofs_batch *batch)
+{
+	if (err)
+		WRITE_ONCE(pcl->err, err);
+	if (!atomic_dec_and_test(&pcl->missing))
+		return;
+	if (atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER, Z_EROFS_TAKEN) ==
+	    Z_EROFS_TO_READER)
+		complete(&pcl->ready);
+	else
+		z_erofs_batch_add(batch, pcl);
 }
 
 /* ---- fetch ---- */
 
-static void z_erofs_ready(struct z_erofs_pcl *pcl)
-{
-	if (atomic_cmpxchg(&pcl->to, Z_EROFS_TO_READER, Z_EROFS_TAKEN) ==
-	    Z_EROFS_TO_READER) {
-		complete(&pcl->ready);
-		return;
-	}
-	INIT_WORK(&pcl->work, z_erofs_work);
-	queue_work(pcl->follows ? z_erofs_follow_wq : z_erofs_wq, &pcl->work);
-}
-
-/* any context: counts, and hands over to a task that may sleep (R10) */
-static void z_erofs_arrived(struct z_erofs_pcl *pcl, int err)
-{
-	if (err)
-		WRITE_ONCE(pcl->err, err);
-	if (atomic_dec_and_test(&pcl->missing))
-		z_erofs_ready(pcl);
-}
-
 static void z_erofs_input_done(struct erofs_req *req, int err)
 {
+	struct z_erofs_batch batch;
 	u32 i;
 
+	z_erofs_batch_init(&batch);
 	for (i = 0; i < req->nr_vecs; i++)
-		z_erofs_arrived(page_folio(req->vecs[i].bv_page)->private, err);
+		z_erofs_arrived(page_folio(req->vecs[i].bv_page)->private, err,
+				&batch);
+	z_erofs_batch_send(&batch);
 }
 
 /* One folio where there is one so large, else single pages. */
@@ -565,9 +655,7 @@ static int z_erofs_alloc_inputs(struct z_erofs_pcl *pcl, size_t bytes)
 	const u32 pages = DIV_ROUND_UP(bytes, PAGE_SIZE);
 	struct folio *folio;
 
-	pcl->in = kcalloc(pages, sizeof(*pcl->in), gfp);
-	if (!pcl->in)
-		return -ENOMEM;
+	pcl->in = &pcl->one;
 	pcl->in_order = order_base_2(pages);
 	folio = folio_alloc(pcl->in_order ? gfp | __GFP_NORETRY : gfp,
 			    pcl->in_order);
@@ -576,6 +664,11 @@ static int z_erofs_alloc_inputs(struct z_erofs_pcl *pcl, size_t bytes)
 		folio->private = pcl;
 		return 0;
 	}
+	if (pages == 1)
+		return -ENOMEM;
+	pcl->in = kcalloc(pages, sizeof(*pcl->in), gfp);
+	if (!pcl->in)
+		return -ENOMEM;
 	for (pcl->in_order = 0; pcl->nr_in < pages; pcl->nr_in++) {
 		folio = folio_alloc(gfp, 0);
 		if (!folio)
@@ -750,9 +843,6 @@ static int z_erofs_job_await(struct z_erofs_job *job, bool followers)
 	return err;
 }
 
-/* what another CPU is woken for, while the reader decodes something else */
-#define Z_EROFS_SPREAD_BYTES	(32U << 10)
-
 /*
  * Who decodes it? A reader that waits takes the first one itself, and all if it
  * was told to, or if they are small.
@@ -785,6 +875,7 @@ static int z_erofs_pcl_decoder(const struct z_erofs_job *job,
 int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 {
 	struct z_erofs_pcl *pcl, *next;
+	struct z_erofs_batch batch;
 	int err, ret;
 
 	job->io.done = z_erofs_input_done;
@@ -798,11 +889,13 @@ int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	}
 	erofs_io_flush(&job->io);
 	/* from here on one that goes to a worker may be gone */
+	z_erofs_batch_init(&batch);
 	list_for_each_entry_safe(pcl, next, &job->pcls, node) {
 		if (atomic_read(&pcl->to) == Z_EROFS_TO_WORKER)
 			list_del(&pcl->node);
-		z_erofs_arrived(pcl, 0);
+		z_erofs_arrived(pcl, 0, &batch);
 	}
+	z_erofs_batch_send(&batch);
 	err = z_erofs_job_await(job, false);
 	ret = z_erofs_job_await(job, true);
 	return err ?: ret;
