@@ -154,11 +154,16 @@ struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool)
 	return ERR_PTR(-ENOMEM);
 }
 
-static bool z_erofs_key_same(const struct z_erofs_key *a,
-			     const struct z_erofs_key *b)
+/*
+ * Two extents that claim one stream with different lengths cannot both be right.
+ * Who is wrong has to be told so, whatever happens to be there.
+ */
+static bool z_erofs_key_serves(const struct z_erofs_key *have,
+			       const struct z_erofs_key *want)
 {
-	return a->where == b->where && a->pa == b->pa && a->plen == b->plen &&
-	       a->alg == b->alg;
+	return have->where == want->where && have->pa == want->pa &&
+	       have->plen == want->plen && have->alg == want->alg &&
+	       (have->len == want->len || !want->len);
 }
 
 /**
@@ -178,7 +183,7 @@ struct z_erofs_ws *z_erofs_ws_find(struct z_erofs_pool *pool,
 
 	spin_lock(&pool->lock);
 	list_for_each_entry(ws, &pool->idle, node) {
-		if (ws->have >= need && z_erofs_key_same(&ws->key, key)) {
+		if (ws->have >= need && z_erofs_key_serves(&ws->key, key)) {
 			list_move(&ws->node, &pool->idle);
 			ws->readers++;
 			found = ws;
@@ -268,7 +273,7 @@ bool z_erofs_pool_expects(struct z_erofs_pool *pool,
 	spin_lock(&pool->lock);
 	list_for_each_entry(coming, &pool->coming, node)
 		if (coming->have >= need &&
-		    z_erofs_key_same(&coming->key, key)) {
+		    z_erofs_key_serves(&coming->key, key)) {
 			found = true;
 			break;
 		}

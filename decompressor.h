@@ -56,10 +56,12 @@ extern const struct z_erofs_codec z_erofs_zstd_codec;
  * @pa: its address there
  * @plen: its length
  * @alg: its algorithm
+ * @len: how long its stream is, by who asks; 0 for one that wants a part of it
  */
 struct z_erofs_key {
 	const void *where;
 	u64 pa;
+	u64 len;
 	u32 plen;
 	u8 alg;
 };

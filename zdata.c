@@ -213,6 +213,7 @@ static struct z_erofs_key z_erofs_pcl_key(const struct erofs_extent *ext)
 	return (struct z_erofs_key) {
 		.where	= ext->dev ? (const void *)ext->dev : ext->space,
 		.pa	= ext->pa,
+		.len	= ext->partial ? 0 : ext->len,
 		.plen	= ext->plen,
 		.alg	= ext->algorithm,
 	};

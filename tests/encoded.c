@@ -601,6 +601,35 @@ static void damaged(const void *arg)
 	CHECK_ERR(do_umount(dir, 0), 0, "umount");
 }
 
+/* ---- what is there for one extent does not hide that another is wrong ---- */
+
+static void claimed_twice(const void *arg)
+{
+	const char *dir = new_dir("mnt"), *file;
+	const struct source src = {
+		.path = data_path("negatives/should-fail-encoded-lz4-claimed-twice.img"),
+		.via = *(const enum via *)arg,
+	};
+	char buf[2 * PAGE];
+	unsigned int n;
+	int fd;
+
+	NEED_OK(mount_at(&src, dir), "mount");
+	file = tmp_path("mnt/v");
+	for (n = 0; n < 3; n++) {
+		drop_caches();
+		fd = open_need(file, O_RDONLY);
+		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+		CHECK(pread(fd, buf, sizeof(buf), 0) == sizeof(buf) &&
+		      buf[0] == 'a' && !memcmp(buf, buf + 1, sizeof(buf) - 1),
+		      "the extent that is right: %m");
+		CHECK_ERR(pread(fd, buf, PAGE, sizeof(buf)) < 0 ? -errno : 0,
+			  -EUCLEAN, "the other one");
+		close(fd);
+	}
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+}
+
 /* ---- a reader that waits decodes a pcluster itself, workers the others ---- */
 
 struct spread {
@@ -720,6 +749,8 @@ static const struct tap_case cases[] = {
 	DAMAGED("stream-lz4-64k", VIA_PATH, "file"),
 	DAMAGED("stream-lz4-64k", VIA_LOOP, "block"),
 	DAMAGED("stream-zstd-64k", VIA_PATH, "file"),
+	{ "claimed twice by file", claimed_twice, &via_path, 0 },
+	{ "claimed twice by block", claimed_twice, &via_loop, 0 },
 	{ "who decodes: sync_decompress=0", spread,
 	  &(const struct spread) { "0", false }, 0 },
 	{ "who decodes: sync_decompress=1", spread,

@@ -678,6 +678,15 @@ def decoders(w):
         for n in range(8):
             one(f'noise-{n}', alg, pattern(f'noise{n}', 4000), 'read:any')
         one('ones', alg, b'\xff' * 4096, 'read:any')
+        # Claimed by two extents, by the second for less than it holds: what was
+        # decoded for the first must not hide that
+        stored = front(stream, e.align(len(stream), 4096))
+
+        def records(b, alg=alg, stored=stored):
+            return (rec16(plen(len(stored), alg, alg == LZMA), b, 0) +
+                    rec16(plen(len(stored), alg), b, 8192))
+        w.put(f'{names[alg]}-claimed-twice', image({'/v': extents(
+            12288, 16, records, stored=stored)}, bit48=True), 'read:EUCLEAN')
     # P18: as much as there can be, in one block, and again and again
     bomb = 12 << 20
     one('bomb', DEFLATE, deflate(b'a' * bomb), size=bomb)

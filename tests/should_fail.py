@@ -641,8 +641,10 @@ def encoded_unknown(size, layout=FULL, kind=e.S_IFREG):
                    kind=kind, layout=layout)
 
 
-def encoded_lz4(stream=b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa',
-                plain=b'a' * 8192, padded=True):
+LZ4_LETTERS = b'\x1fa\1\0' + b'\xff' * 32 + b'\7' + b'\x50aaaaa'
+
+
+def encoded_lz4(stream=LZ4_LETTERS, plain=b'a' * 8192, padded=True):
     """8192 times one letter, in one block, with full indexes."""
 
     def raw(block):
@@ -679,6 +681,13 @@ def encoded(w):
         img = base({'/v': encoded_lz4(stream)}, **lz4)
         w.fail(f'encoded-lz4-{why}', img, 'read', '/v', 'EUCLEAN',
                ('read', '/v', {'off': 4096}))
+    # Claimed by two extents, by the second for less than it holds: what was decoded
+    # for the first must not hide that
+    img = base({'/v': Encoded(12288, lambda block: struct.pack(
+        '<8x8xHHIHHHHHHI', 1, 0, block, 2, 0, 1, 1, 1, 0, block), blocks=1,
+        plain=b'a' * 12288, stored=LZ4_LETTERS.rjust(4096, b'\0'))}, **lz4)
+    w.fail('encoded-lz4-claimed-twice', img, 'read', '/v', 'EUCLEAN',
+           ('read', '/v', {'off': 8192}))
     img = base({'/v': encoded_lz4()}, **lz4)
     if ENCODED_READABLE:
         w.good('encoded-lz4', img)
