@@ -103,6 +103,9 @@ for f in "${SHELL_FILES[@]}"; do
 	[ -x "$f" ] || [ "$(head -c 2 "$f")" != '#!' ] || echo "$f"
 done | rule "scripts are executable"
 
+python3 tests/mutants/mutate.py tests/mutants/list ./ |
+	rule "each planted mistake has its place in the sources"
+
 # ---- tools -------------------------------------------------------------------
 
 # Functions that are only called through "$@" look unreachable to it, and ones

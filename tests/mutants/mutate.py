@@ -4,6 +4,8 @@
 
     mutate.py LIST                   print each mutant: name, kernel, and the
                                      tests that have to see it, with tabs between
+    mutate.py LIST SRC/              say which of them no longer have their places
+                                     in the sources (a folder, with a slash in it)
     mutate.py LIST NAME field        print a field of it
     mutate.py LIST NAME SRC DST      write SRC's file to DST, with the mistake
 
@@ -62,7 +64,7 @@ def parse(path):
     return mutants
 
 
-def plant(mutant, src, dst):
+def changed(mutant, src):
     files = {}
     for name, old, new in mutant.changes:
         if name not in files:
@@ -71,13 +73,30 @@ def plant(mutant, src, dst):
         was = ''.join(line + '\n' for line in old)
         found = ('\n' + files[name]).count('\n' + was)
         if found != 1:
-            sys.exit(f'{mutant.name}: its place in {name} is there {found} times')
+            raise ValueError(
+                f'{mutant.name}: its place in {name} is there {found} times')
         put = ''.join(line + '\n' for line in new)
         files[name] = ('\n' + files[name]).replace('\n' + was, '\n' + put)[1:]
+    return files
+
+
+def plant(mutant, src, dst):
+    try:
+        files = changed(mutant, src)
+    except ValueError as lost:
+        sys.exit(str(lost))
     for name, text in files.items():
         with open(os.path.join(dst, name), 'w', encoding='utf-8') as f:
             f.write(text)
         print(name)
+
+
+def misplaced(mutants, src):
+    for mutant in mutants:
+        try:
+            changed(mutant, src)
+        except ValueError as lost:
+            print(lost)
 
 
 def main(args):
@@ -85,6 +104,9 @@ def main(args):
     if len(args) == 1:
         for m in mutants:
             print(m.name, (m.fields['on'] or ['small'])[0], *m.fields['test'], sep='\t')
+        return
+    if '/' in args[1]:
+        misplaced(mutants, args[1])
         return
     mutant = next((m for m in mutants if m.name == args[1]), None)
     if not mutant:
