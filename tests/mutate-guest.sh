@@ -8,6 +8,8 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 LEAKS=/sys/kernel/debug/kmemleak
 # What the sanitizer holds back grows with the memory, and counts as slab.
 LOST_KB=2048
+# of a stack, over what images as they should be take
+STACK_MORE=4096
 
 # Only the names of mutants go to the console, and what stops the machine.
 quiet_console() {
@@ -52,6 +54,13 @@ leaks() {
 	return 1
 }
 
+# The fewest bytes that a task has left of its stack, where the kernel says it
+# (DEBUG_STACK_USAGE, as tasks end)
+left_of_stack() {
+	dmesg | sed -n 's/.*used greatest stack depth: \([0-9]*\) bytes left/\1/p' |
+		tail -n 1
+}
+
 bad=0
 if [ -e "$LEAKS" ]; then
 	echo scan >"$LEAKS"
@@ -60,6 +69,11 @@ fi
 load-erofs || exit
 quiet_console
 "$HERE/mutate" -c 200 -s 99 >/dev/null || echo "# the first 200 have failed"
+for seed in plain attrs lz4-full-tail lzma-fragments zstd-512 metabox; do
+	"$HERE/mutate" -i "=$seed" -r - /share/healthy >/dev/null ||
+		echo "# $seed as it is has failed"
+done
+left=$(left_of_stack)
 settle
 lost=$(lost)
 slab=$(memory Slab)
@@ -76,6 +90,14 @@ if [ $more -lt $(($(memory MemTotal) / 16)) ]; then
 	result ok "no slab grows without end ($more kB)"
 else
 	result "not ok" "no slab grows without end ($more kB)"
+fi
+if [ -n "$left" ]; then
+	more=$((left - $(left_of_stack)))
+	if [ $more -le $STACK_MORE ]; then
+		result ok "no stack grows far ($more bytes more than $left left)"
+	else
+		result "not ok" "no stack grows far ($more bytes more than $left left)"
+	fi
 fi
 if [ -e "$LEAKS" ]; then
 	if leaks; then

@@ -7,11 +7,13 @@
  *
  *	-i ERE     only seeds whose name matches ("=NAME": that one)
  *	-f         all mutants that change one field, to each value that may hurt
+ *	-P         all pairs of twenty of the fields, which -s chooses
  *	-c COUNT   so many random ones (0)
  *	-g         let coverage choose what is changed further; twice as many
  *	-C FILE    begin with the recipes of this file
  *	-s SEED    of the random ones (1)
  *	-t SEC     end then
+ *	-l SEC     no operation may take longer (5)
  *	-w K/J     worker K of J: its share of everything
  *	-p POS     begin here: the log names the position behind each mutant
  *	-n NUMBER  only this mutant of the seeds chosen
@@ -22,11 +24,11 @@
  *	-v         show what the kernel says about each
  *
  * DIR (/share/seeds) is what mkseeds-mutate.sh wrote. A mutant fails when the
- * kernel reports something, when an operation takes longer than five seconds or
- * its mount one of a processor, when the kernel has 32 MiB more for its mount or
- * says more than 20 lines in a second about it,
- * when it shows what no image may show, or when the same image is not the same
- * by file and by block device. What failed is named by seed and number, or by
+ * kernel reports something, when an operation takes longer than -l says or its
+ * mount a second of a processor, when the kernel has 32 MiB more for its mount or
+ * says more than 20 lines in a second about it, when it shows what no image may
+ * show, or when the same image is not the same by file and by block device. What
+ * failed is named by seed and number, or by
  * seed and recipe, and is repeated with -i =SEED -n NUMBER or -r RECIPE. The
  * name of each goes to the kernel's log before it is mounted.
  *
@@ -53,7 +55,6 @@
 
 #define KSFT_SKIP	4
 #define MARK		"<0>mutate: "	/* on each console */
-#define LIMIT_S		5.0		/* for one operation */
 #define MOUNT_CPU_S	1.0
 #define GROWN_KB	(32 << 10)
 #define LINES_A_SECOND	20		/* of the kernel's log, for a mount */
@@ -68,11 +69,11 @@ static struct {
 	regex_t pattern;	/* of only, but for "=NAME" */
 	const char *corpus;
 	const char *recipe;
-	bool singles, guided, always_block, verbose, one, hostile;
+	bool singles, pairs, guided, always_block, verbose, one, hostile;
 	uint64_t count, seed, number, position;
-	double seconds;
+	double seconds, limit;
 	unsigned int worker, workers;
-} opt = { .seed = 1, .workers = 1 };
+} opt = { .seed = 1, .workers = 1, .limit = 5 };
 
 static struct image images[MAX_IMAGES];
 static unsigned int nr_images;
@@ -212,7 +213,7 @@ static void judge(struct walk *w, const char *name)
 
 	if (w->wrong)
 		fail(name, "%s", w->wrong);
-	if (slowest > LIMIT_S)
+	if (slowest > opt.limit)
 		fail(name, "%s took %.1f s", stage_names[w->slow_stage],
 		     slowest);
 	if (w->mount_cpu_s > MOUNT_CPU_S)
@@ -396,11 +397,22 @@ static void step(unsigned int image, uint64_t number)
 
 /*
  * Position p of the schedule: first the corpus, then all seeds' first single
- * mutant, their second, ..., then the random ones. False behind its end.
+ * mutant, their second, ..., then their pairs, then the random ones. False behind
+ * its end.
  */
+static uint64_t nr_singles(void)
+{
+	return opt.singles ? max_single * nr_images : 0;
+}
+
+static uint64_t nr_pairs(void)
+{
+	return opt.pairs ? (uint64_t)NR_PAIRS * nr_images : 0;
+}
+
 static bool at_position(uint64_t p, struct rnd *r)
 {
-	uint64_t singles = opt.singles ? max_single * nr_images : 0;
+	struct recipe rec;
 	unsigned int image;
 
 	if (p < nr_corpus) {
@@ -409,14 +421,22 @@ static bool at_position(uint64_t p, struct rnd *r)
 	}
 	p -= nr_corpus;
 	image = p % nr_images;
-	if (p < singles) {
+	if (p < nr_singles()) {
 		if (p / nr_images < images[image].nr_single)
 			step(image, p / nr_images);
 		return true;
 	}
-	p -= singles;
+	p -= nr_singles();
+	image = p % nr_images;
+	if (p < nr_pairs()) {
+		if (recipe_pair(&images[image], p / nr_images, &rec))
+			run(image, &rec, ~0ULL);
+		return true;
+	}
+	p -= nr_pairs();
 	if (p >= opt.count)
 		return false;
+	image = p % nr_images;
 	step(image, images[image].nr_single + p / nr_images);
 	if (opt.guided && nr_pool)
 		run_child(r);
@@ -522,8 +542,7 @@ static int work(void)
 			break;
 		if (p % opt.workers == opt.worker && !at_position(p, &r))
 			break;
-		if (p >= nr_corpus + opt.count +
-		    (opt.singles ? max_single * nr_images : 0))
+		if (p >= nr_corpus + nr_singles() + nr_pairs() + opt.count)
 			break;
 		tell();
 	}
@@ -569,7 +588,7 @@ static int watch(pid_t pid, int *status)
 			beat = shared->beat;
 			since = now_s();
 		}
-		if (now_s() - since > LIMIT_S)
+		if (now_s() - since > opt.limit)
 			goto stuck;
 		usleep(100000);
 	}
@@ -710,6 +729,8 @@ static int load_images(const char *dir)
 			return -1;
 		}
 		strcpy(images[nr_images].expected, expected);
+		if (opt.pairs && images[nr_images].nr_fields)
+			image_choose_pairs(&images[nr_images], opt.seed);
 		if (images[nr_images].nr_single > max_single)
 			max_single = images[nr_images].nr_single;
 		nr_images++;
@@ -785,15 +806,17 @@ static bool parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "i:fc:gC:s:t:w:p:n:r:Hbv")) != -1) {
+	while ((c = getopt(argc, argv, "i:fPc:gC:s:t:l:w:p:n:r:Hbv")) != -1) {
 		switch (c) {
 		case 'i': only(optarg); break;
 		case 'f': opt.singles = true; break;
+		case 'P': opt.pairs = true; break;
 		case 'c': opt.count = strtoull(optarg, NULL, 0); break;
 		case 'g': opt.guided = true; break;
 		case 'C': opt.corpus = optarg; break;
 		case 's': opt.seed = strtoull(optarg, NULL, 0); break;
 		case 't': opt.seconds = atof(optarg); break;
+		case 'l': opt.limit = atof(optarg); break;
 		case 'n':
 			opt.number = strtoull(optarg, NULL, 0);
 			opt.one = true;
@@ -839,8 +862,8 @@ int main(int argc, char **argv)
 	uint64_t singles = 0;
 
 	if (!parse_options(argc, argv)) {
-		fprintf(stderr, "usage: mutate [-fgHbv] [-i ERE] [-c COUNT] "
-			"[-C FILE] [-s SEED] [-t SEC] [-w K/J] "
+		fprintf(stderr, "usage: mutate [-fPgHbv] [-i ERE] [-c COUNT] "
+			"[-C FILE] [-s SEED] [-t SEC] [-l SEC] [-w K/J] "
 			"[-n NUMBER | -r RECIPE] [DIR]\n");
 		return 2;
 	}

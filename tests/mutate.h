@@ -54,6 +54,10 @@ struct inode {
 };
 
 #define MAX_DEVS	4
+#define PAIR_FIELDS	20
+#define PAIR_VALUES	15	/* of each */
+#define NR_PAIRS	(PAIR_FIELDS * (PAIR_FIELDS - 1) / 2 * \
+			 PAIR_VALUES * PAIR_VALUES)
 #define MAX_VALUES	160
 
 struct image {
@@ -74,6 +78,8 @@ struct image {
 	unsigned int nr_inodes;
 	unsigned int *first;	/* number of the first mutant of each field */
 	unsigned int nr_single;	/* mutants that change one field */
+	unsigned int pair[PAIR_FIELDS];	/* fields that are changed by twos */
+	unsigned int nr_pair;
 	char expected[80];	/* what a hostile image must answer */
 	uint64_t hash;
 };
@@ -85,6 +91,8 @@ uint64_t field_get(const struct image *img, const struct field *f);
 /* Values that f is to be given, each once; never its own. How many */
 unsigned int field_values(const struct image *img, const struct field *f,
 			  uint64_t *values);
+/* Settles pair, by chance: no two of one name */
+void image_choose_pairs(struct image *img, uint64_t seed);
 
 /* -------------------------------------------------------- mutate_edit.c */
 
@@ -122,6 +130,11 @@ uint64_t rnd_below(struct rnd *r, uint64_t n);
 /* Mutant number n of an image */
 void recipe_make(const struct image *img, uint64_t seed, uint64_t n,
 		 struct recipe *rec);
+/*
+ * Two fields of img->pair, each with one of its values; n is below NR_PAIRS.
+ * False where there are not so many.
+ */
+bool recipe_pair(const struct image *img, uint64_t n, struct recipe *rec);
 /* Some more changes to what there is */
 void recipe_grow(const struct image *img, struct rnd *r, struct recipe *rec);
 void recipe_print(const struct recipe *rec, char *buf, size_t size);

@@ -336,6 +336,36 @@ static void make_single(const struct image *img, uint64_t n,
 	set_field(img, rec, &img->fields[low], values[n - img->first[low]]);
 }
 
+/* False where the field has no value number n */
+static bool set_value(const struct image *img, struct recipe *rec,
+		      unsigned int field, unsigned int n)
+{
+	const struct field *f = &img->fields[field];
+	uint64_t values[MAX_VALUES];
+	unsigned int nr = field_values(img, f, values);
+
+	/* some of many: from all of their range */
+	if (nr > PAIR_VALUES)
+		n = n * nr / PAIR_VALUES;
+	if (n >= nr)
+		return false;
+	set_field(img, rec, f, values[n]);
+	return true;
+}
+
+bool recipe_pair(const struct image *img, uint64_t n, struct recipe *rec)
+{
+	unsigned int second = n % PAIR_VALUES, b;
+	unsigned int first = n / PAIR_VALUES % PAIR_VALUES;
+
+	memset(rec, 0, sizeof(*rec));
+	n /= PAIR_VALUES * PAIR_VALUES;
+	for (b = 1; n >= b; b++)
+		n -= b;
+	return b < img->nr_pair && set_value(img, rec, img->pair[n], first) &&
+	       set_value(img, rec, img->pair[b], second);
+}
+
 /* ------------------------------------------------------------ random edits */
 
 static const struct field *any_field(const struct image *img, struct rnd *r)

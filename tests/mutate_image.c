@@ -768,6 +768,32 @@ static void count_singles(struct image *img)
 	img->nr_single = img->first[img->nr_fields];
 }
 
+static bool may_be_paired(const struct image *img, unsigned int field)
+{
+	const struct field *f = &img->fields[field];
+	unsigned int n;
+
+	if (is_idle(f->name))
+		return false;
+	for (n = 0; n < img->nr_pair; n++)
+		if (!strcmp(img->fields[img->pair[n]].name, f->name))
+			return false;
+	return true;
+}
+
+void image_choose_pairs(struct image *img, uint64_t seed)
+{
+	struct rnd r = { hash_bytes(seed, img->name, strlen(img->name)) };
+	unsigned int field, tries;
+
+	img->nr_pair = 0;
+	for (tries = 0; tries < 100 * PAIR_FIELDS; tries++) {
+		field = rnd_below(&r, img->nr_fields);
+		if (img->nr_pair < PAIR_FIELDS && may_be_paired(img, field))
+			img->pair[img->nr_pair++] = field;
+	}
+}
+
 /* ---------------------------------------------------------------- loading */
 
 /* A file in memory that can be mounted: its descriptor */
