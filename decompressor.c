@@ -156,7 +156,7 @@ struct z_erofs_ws *z_erofs_ws_get(struct z_erofs_pool *pool)
 
 /*
  * Two extents that claim one stream with different lengths cannot both be right.
- * Who is wrong has to be told so, whatever happens to be there.
+ * Who is wrong has to be told so, whatever happens to be there (P17).
  */
 static bool z_erofs_key_serves(const struct z_erofs_key *have,
 			       const struct z_erofs_key *want)

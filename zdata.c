@@ -20,8 +20,9 @@
  * anything is submitted (4). A pcluster is used when the requests for its input
  * have ended, so it holds an in-flight count of its own until it is gone (5; R7).
  *
- * No folio has two roles and no pcluster two readers: P1, P4, P14, R2, R3 and R6
- * cannot come up. P3, P7 to P9, P12 and P16 are named where they are dealt with.
+ * No folio has two roles and no pcluster two readers: P1, P4, P14 and R6 cannot
+ * come up; R2 and R3 neither, see struct z_erofs_batch. P3, P7 to P9, P12 and P16
+ * are named where they are dealt with.
  *
  * No locks.
  */
@@ -58,7 +59,7 @@ enum {
 	Z_EROFS_TAKEN,		/* by the reader */
 };
 
-/* what a small pcluster needs lies in it: most of those have one of four folios */
+/* a small pcluster has room for what it needs: one folio of input, few segments */
 #define Z_EROFS_FEW_SEGS	4
 
 /**
@@ -559,6 +560,10 @@ static int z_erofs_decode(struct z_erofs_pcl *pcl)
  *
  * Small ones arrive by the hundred in one request, and waking a worker for each
  * would cost as much as decoding it.
+ *
+ * A batch is whoever's stack it lies on, and holds what is complete and has no other
+ * owner. Its list leaves with the first pcluster, the head stays behind: nobody adds
+ * to what was sent (R2, R3), and no worker knows the stack (R4).
  */
 struct z_erofs_batch {
 	struct list_head pcls;
