@@ -395,11 +395,6 @@ static void step(unsigned int image, uint64_t number)
 		keep(image, &rec);
 }
 
-/*
- * Position p of the schedule: first the corpus, then all seeds' first single
- * mutant, their second, ..., then their pairs, then the random ones. False behind
- * its end.
- */
 static uint64_t nr_singles(void)
 {
 	return opt.singles ? max_single * nr_images : 0;
@@ -410,6 +405,11 @@ static uint64_t nr_pairs(void)
 	return opt.pairs ? (uint64_t)NR_PAIRS * nr_images : 0;
 }
 
+/*
+ * Position p of the schedule: first the corpus, then all seeds' first single
+ * mutant, their second, ..., then their pairs, then the random ones. False behind
+ * its end.
+ */
 static bool at_position(uint64_t p, struct rnd *r)
 {
 	struct recipe rec;
@@ -427,7 +427,6 @@ static bool at_position(uint64_t p, struct rnd *r)
 		return true;
 	}
 	p -= nr_singles();
-	image = p % nr_images;
 	if (p < nr_pairs()) {
 		if (recipe_pair(&images[image], p / nr_images, &rec))
 			run(image, &rec, ~0ULL);
@@ -436,7 +435,6 @@ static bool at_position(uint64_t p, struct rnd *r)
 	p -= nr_pairs();
 	if (p >= opt.count)
 		return false;
-	image = p % nr_images;
 	step(image, images[image].nr_single + p / nr_images);
 	if (opt.guided && nr_pool)
 		run_child(r);

@@ -787,9 +787,10 @@ void image_choose_pairs(struct image *img, uint64_t seed)
 	unsigned int field, tries;
 
 	img->nr_pair = 0;
-	for (tries = 0; tries < 100 * PAIR_FIELDS; tries++) {
+	for (tries = 0; tries < 100 * PAIR_FIELDS &&
+			img->nr_pair < PAIR_FIELDS; tries++) {
 		field = rnd_below(&r, img->nr_fields);
-		if (img->nr_pair < PAIR_FIELDS && may_be_paired(img, field))
+		if (may_be_paired(img, field))
 			img->pair[img->nr_pair++] = field;
 	}
 }
