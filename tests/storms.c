@@ -804,6 +804,8 @@ static void squeeze(const char **dir, int nr, const char *knob, uint64_t limit,
 	group = memory_group(knob, limit);
 	pid = fork();
 	if (!pid) {
+		/* A huge page under a thread's stack is half of the smallest limit */
+		NEED(!prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), "huge pages: %m");
 		NEED_OK(write_str(below(group, "cgroup.procs"), "0"),
 			"cgroup.procs");
 		crowd_reads(dir, nr, seconds,
