@@ -426,10 +426,12 @@ struct erofs_io {
  * struct erofs_buf - a mapped piece of metadata or of a directory
  * @folio: what holds it, or NULL
  * @addr: its mapping
+ * @index: which page of the file that is
  */
 struct erofs_buf {
 	struct folio *folio;
 	void *addr;
+	pgoff_t index;
 };
 
 /* super.c */
@@ -506,6 +508,8 @@ void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len);
 void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos);
 void erofs_buf_put(struct erofs_buf *buf);
+int erofs_buf_copy(struct erofs_buf *buf, struct inode *space, u64 pos,
+		   void *dst, size_t len);
 int erofs_meta_copy(struct inode *space, u64 pos, void *dst, size_t len);
 void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr,
 		       unsigned long mark);

@@ -185,12 +185,21 @@ void *erofs_buf_map_folio(struct erofs_buf *buf, struct folio *folio, u64 pos)
 
 	buf->folio = folio;
 	buf->addr = kmap_local_folio(folio, off);
+	buf->index = pos >> PAGE_SHIFT;
 	return buf->addr;
+}
+
+/* It is as uptodate as it was, and still of that file. */
+static bool erofs_buf_holds(const struct erofs_buf *buf,
+			    const struct inode *space, u64 pos)
+{
+	return buf->folio && buf->index == pos >> PAGE_SHIFT &&
+	       READ_ONCE(buf->folio->mapping) == space->i_mapping;
 }
 
 /**
  * erofs_buf_map - map metadata that does not cross a page
- * @buf: receives the mapping; what it held is given back
+ * @buf: receives the mapping; what it held is given back, unless it is that page
  * @space: metadata space
  * @pos: byte in @space
  * @len: bytes
@@ -204,15 +213,46 @@ void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 		    size_t len)
 {
 	const u64 size = i_size_read(space);
+	const bool inside = pos < size && len <= size - pos;
 	struct folio *folio;
 
+	if (inside && erofs_buf_holds(buf, space, pos))
+		return PTR_ALIGN_DOWN(buf->addr, PAGE_SIZE) +
+		       offset_in_page(pos);
 	erofs_buf_put(buf);
-	if (pos >= size || len > size - pos)
+	if (!inside)
 		return ERR_PTR(-EUCLEAN);
 	folio = erofs_space_folio(space, pos >> PAGE_SHIFT);
 	if (IS_ERR(folio))
 		return ERR_CAST(folio);
 	return erofs_buf_map_folio(buf, folio, pos);
+}
+
+/**
+ * erofs_buf_copy - copy metadata, which may cross pages, of which more is wanted
+ * @buf: keeps the last page, for what comes next is likely to lie there
+ * @space: metadata space
+ * @pos: byte in @space
+ * @dst: where to
+ * @len: bytes
+ *
+ * Context: sleeps.
+ * Return: 0 or an errno as of erofs_buf_map().
+ */
+int erofs_buf_copy(struct erofs_buf *buf, struct inode *space, u64 pos,
+		   void *dst, size_t len)
+{
+	const void *src;
+	size_t n;
+
+	for (; len; pos += n, dst += n, len -= n) {
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
+		src = erofs_buf_map(buf, space, pos, n);
+		if (IS_ERR(src))
+			return PTR_ERR(src);
+		memcpy(dst, src, n);
+	}
+	return 0;
 }
 
 /**
@@ -228,16 +268,8 @@ void *erofs_buf_map(struct erofs_buf *buf, struct inode *space, u64 pos,
 int erofs_meta_copy(struct inode *space, u64 pos, void *dst, size_t len)
 {
 	struct erofs_buf buf = {};
-	const void *src;
-	size_t n;
+	int err = erofs_buf_copy(&buf, space, pos, dst, len);
 
-	for (; len; pos += n, dst += n, len -= n) {
-		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
-		src = erofs_buf_map(&buf, space, pos, n);
-		if (IS_ERR(src))
-			return PTR_ERR(src);
-		memcpy(dst, src, n);
-		erofs_buf_put(&buf);
-	}
-	return 0;
+	erofs_buf_put(&buf);
+	return err;
 }

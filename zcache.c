@@ -133,22 +133,24 @@ int z_erofs_cache_take(const struct erofs_extent *ext, struct folio ***pages,
 	struct address_space *mapping = ext->dev->zcache->i_mapping;
 	const pgoff_t first = ext->pa >> PAGE_SHIFT;
 	const u32 want = z_erofs_cache_pages(ext);
-	struct folio *folio;
+	struct folio *folio, *last;
 
 	*nr = 0;
 	*pages = kcalloc(want, sizeof(**pages), gfp);
 	if (!*pages)
 		return -ENOMEM;
 	/* the last one arrives last: to wait for each would be to wake up for each */
-	folio = read_mapping_folio(mapping, first + want - 1, NULL);
-	if (IS_ERR(folio))
-		return PTR_ERR(folio);
-	folio_put(folio);
-	for (; *nr < want; (*nr)++) {
+	last = read_mapping_folio(mapping, first + want - 1, NULL);
+	if (IS_ERR(last))
+		return PTR_ERR(last);
+	for (; *nr < want - 1; (*nr)++) {
 		folio = read_mapping_folio(mapping, first + *nr, NULL);
-		if (IS_ERR(folio))
+		if (IS_ERR(folio)) {
+			folio_put(last);
 			return PTR_ERR(folio);
+		}
 		(*pages)[*nr] = folio;
 	}
+	(*pages)[(*nr)++] = last;
 	return 0;
 }

@@ -31,11 +31,13 @@ struct z_erofs_run {
 /**
  * struct z_erofs_meta - an index's source in a metadata space
  * @src: what zindex.c sees
+ * @buf: a lookup's records are neighbours
  * @ei: the inode whose index it is
  * @idx: the index
  */
 struct z_erofs_meta {
 	struct z_erofs_source src;
+	struct erofs_buf buf;
 	struct erofs_inode *ei;
 	const struct z_erofs_index *idx;
 };
@@ -43,10 +45,9 @@ struct z_erofs_meta {
 static int z_erofs_meta_read(struct z_erofs_source *src, u64 pos, void *dst,
 			     size_t len)
 {
-	const struct z_erofs_meta *meta =
-		container_of(src, struct z_erofs_meta, src);
+	struct z_erofs_meta *meta = container_of(src, struct z_erofs_meta, src);
 
-	return erofs_meta_copy(meta->ei->space, pos, dst, len);
+	return erofs_buf_copy(&meta->buf, meta->ei->space, pos, dst, len);
 }
 
 static bool z_erofs_meta_stop(struct z_erofs_source *src)
@@ -228,10 +229,11 @@ int z_erofs_map_view(struct inode *inode, struct z_erofs_view *view, u64 pos,
 	if (!err)
 		err = z_erofs_index_find(&view->idx, &meta.src, pos,
 					 &view->cursor, &zext, &fault);
+	if (!err && zext.coding == Z_EROFS_HOLE)
+		z_erofs_index_join(&view->idx, &meta.src, &zext);
+	erofs_buf_put(&meta.buf);
 	if (err)
 		return erofs_fail_fault(inode, err, &fault);
-	if (zext.coding == Z_EROFS_HOLE)
-		z_erofs_index_join(&view->idx, &meta.src, &zext);
 	ext->la = zext.la;
 	ext->len = zext.len;
 	switch (zext.coding) {
