@@ -5,6 +5,10 @@
  * and of encoded files. The kernel drives a filesystem otherwise here than by
  * read(2): what would block has to say so, and completes elsewhere.
  *
+ *	uring [-l] [case]...
+ *
+ *	-l  of all images of codecs.txt, else of some of them
+ *
  * By raw system calls, with no library. The files are those of codecs.txt, which
  * are compared with the copy of their tree beside the images.
  */
@@ -270,28 +274,34 @@ static const struct mode modes[] = {
 	{ "direct.block", VIA_LOOP, true, true },
 };
 
-static const struct image *find(const char *name)
+/* Those of images[], or all there are; how many */
+static size_t choose(const struct image **chosen[])
 {
 	static struct image *rows;
-	static size_t nr;
-	size_t i;
+	size_t nr = table_load("codecs.txt", &rows), nr_chosen = 0, i, k;
 
-	if (!rows)
-		nr = table_load("codecs.txt", &rows);
-	for (i = 0; i < nr; i++)
-		if (!strcmp(rows[i].name, name))
-			return &rows[i];
-	NEED(false, "no image %s in codecs.txt", name);
-	return NULL;
+	*chosen = calloc(nr, sizeof(**chosen));
+	NEED(nr && *chosen, "no images in codecs.txt");
+	for (i = 0; i < nr; i++) {
+		for (k = 0; !long_run && k < ARRAY_SIZE(images); k++)
+			if (!strcmp(rows[i].name, images[k]))
+				break;
+		if (k < ARRAY_SIZE(images))
+			(*chosen)[nr_chosen++] = &rows[i];
+	}
+	NEED(long_run || nr_chosen == ARRAY_SIZE(images),
+	     "%zu of %zu images are in codecs.txt", nr_chosen,
+	     ARRAY_SIZE(images));
+	return nr_chosen;
 }
 
-static const char *mounted(const char *image, enum via via, const char *at)
+static const char *mounted(const struct image *img, enum via via)
 {
-	const char *dir = new_dir(at);
+	const char *dir = new_dir(img->name);
 	struct source src;
 
-	image_source(find(image), via, &src);
-	NEED_OK(mount_at(&src, dir), image);
+	image_source(img, via, &src);
+	NEED_OK(mount_at(&src, dir), img->name);
 	return dir;
 }
 
@@ -335,18 +345,16 @@ static int umount_patiently(const char *dir)
 static void reads(const void *arg)
 {
 	const struct mode *m = arg;
+	const struct image **chosen;
 	unsigned int direct = 0;
-	char at[16];
-	size_t i, k;
+	size_t nr = choose(&chosen), i, k;
 
-	for (i = 0; i < ARRAY_SIZE(images); i++) {
-		const char *dir;
+	for (i = 0; i < nr; i++) {
+		const char *dir = mounted(chosen[i], m->via);
 
-		snprintf(at, sizeof(at), "mnt%zu", i);
-		dir = mounted(images[i], m->via, at);
 		for (k = 0; k < ARRAY_SIZE(files); k++)
-			direct += read_file(dir, images[i], files[k], m);
-		CHECK_ERR(umount_patiently(dir), 0, images[i]);
+			direct += read_file(dir, chosen[i]->name, files[k], m);
+		CHECK_ERR(umount_patiently(dir), 0, chosen[i]->name);
 	}
 	CHECK(direct, "no file can be opened for direct I/O");
 }
@@ -377,14 +385,14 @@ static void leave_in_flight(const char *path, unsigned int skip)
 static void abandoned(const void *arg)
 {
 	const struct mode *m = arg;
-	unsigned int i, k;
-	char at[16], path[4096];
+	const struct image **chosen;
+	size_t nr = choose(&chosen), i;
+	char path[4096];
+	unsigned int k;
 
-	for (i = 0; i < ARRAY_SIZE(images); i++) {
-		const char *dir;
+	for (i = 0; i < nr; i++) {
+		const char *dir = mounted(chosen[i], m->via);
 
-		snprintf(at, sizeof(at), "mnt%u", i);
-		dir = mounted(images[i], m->via, at);
 		snprintf(path, sizeof(path), "%s/text", dir);
 		for (k = 0; k < 4; k++) {
 			int status;
@@ -399,7 +407,7 @@ static void abandoned(const void *arg)
 			CHECK(!status, "status %x", status);
 			drop_caches();
 		}
-		CHECK_ERR(umount_patiently(dir), 0, images[i]);
+		CHECK_ERR(umount_patiently(dir), 0, chosen[i]->name);
 	}
 }
 
@@ -408,6 +416,7 @@ int main(int argc, char **argv)
 	struct tap_case cases[ARRAY_SIZE(modes) + 2];
 	size_t i;
 
+	take_long_options(&argc, &argv);
 	memset(cases, 0, sizeof(cases));
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
 		cases[i].name = modes[i].name;
