@@ -92,26 +92,6 @@ static bool sent_to_file(const struct used *u)
 	return n == (ssize_t)u->size && !memcmp(u->buf, u->whole, u->size);
 }
 
-static bool copied_by_kernel(const struct used *u)
-{
-	const char *name = tmp_path("copied");
-	int to = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	loff_t off = 0;
-	ssize_t n = 1;
-
-	NEED(to >= 0, "%s: %m", name);
-	while ((size_t)off < u->size && n > 0)
-		n = copy_file_range(u->fd, &off, to, NULL, u->size - off, 0);
-	/* between filesystems of two types newer kernels leave it to the caller */
-	if (n < 0 && errno == EXDEV) {
-		close(to);
-		return true;
-	}
-	n = pread_full(to, u->buf, u->size, 0);
-	close(to);
-	return n == (ssize_t)u->size && !memcmp(u->buf, u->whole, u->size);
-}
-
 static bool same_read(const struct used *u)
 {
 	return pread_full(u->fd, u->buf, u->size, 0) == (ssize_t)u->size &&
@@ -266,7 +246,6 @@ static const struct use {
 } uses[] = {
 	{ "splice", through_pipe },
 	{ "sendfile", sent_to_file },
-	{ "copy_file_range", copied_by_kernel },
 	{ "readahead", asked_for_early },
 	{ "fadvise", advised },
 	{ "executable mapping", run_from },
