@@ -14,6 +14,7 @@
 #include <linux/loop.h>
 #include <linux/mount.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -593,6 +594,27 @@ int open_need(const char *path, int flags)
 
 	NEED(fd >= 0, "open %s: %m", path);
 	return fd;
+}
+
+static sigjmp_buf bus;
+
+static void on_bus(int sig)
+{
+	(void)sig;
+	siglongjmp(bus, 1);
+}
+
+bool touch_faults(const volatile char *p)
+{
+	bool fault = true;
+
+	signal(SIGBUS, on_bus);
+	if (!sigsetjmp(bus, 1)) {
+		(void)*p;
+		fault = false;
+	}
+	signal(SIGBUS, SIG_DFL);
+	return fault;
 }
 
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off)

@@ -142,6 +142,8 @@ void drop_caches(void);
 void forget_file(const char *path);
 double now_s(void);
 int open_need(const char *path, int flags);
+/* Does reading that byte of a mapping end in SIGBUS? */
+bool touch_faults(const volatile char *p);
 /* Reads len bytes at off or what there is; count, or -errno */
 ssize_t pread_full(int fd, void *buf, size_t len, off_t off);
 

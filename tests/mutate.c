@@ -252,7 +252,7 @@ static void walk_in_time(struct image *img, struct walk *w, const char *name)
 	walk_image(img, w);
 	for (again = 0; again < SLOW_AGAIN && too_slow(w) && !w->wrong; again++) {
 		say("# slow, so once more: %.1f s for %s, %.1f s of a processor to mount (%s)\n",
-		    (double)w->slowest / ticks_per_s,
+		    w->slowest / ticks_per_s,
 		    stage_names[w->slow_stage], w->mount_cpu_s, name);
 		*w = fresh;
 		walk_image(img, w);

@@ -274,21 +274,27 @@ static const struct mode modes[] = {
 	{ "direct.block", VIA_LOOP, true, true },
 };
 
+static bool is_among(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(images); i++)
+		if (!strcmp(name, images[i]))
+			return true;
+	return false;
+}
+
 /* Those of images[], or all there are; how many */
 static size_t choose(const struct image **chosen[])
 {
-	static struct image *rows;
-	size_t nr = table_load("codecs.txt", &rows), nr_chosen = 0, i, k;
+	struct image *rows;
+	size_t nr = table_load("codecs.txt", &rows), nr_chosen = 0, i;
 
 	*chosen = calloc(nr, sizeof(**chosen));
 	NEED(nr && *chosen, "no images in codecs.txt");
-	for (i = 0; i < nr; i++) {
-		for (k = 0; !long_run && k < ARRAY_SIZE(images); k++)
-			if (!strcmp(rows[i].name, images[k]))
-				break;
-		if (k < ARRAY_SIZE(images))
+	for (i = 0; i < nr; i++)
+		if (long_run || is_among(rows[i].name))
 			(*chosen)[nr_chosen++] = &rows[i];
-	}
 	NEED(long_run || nr_chosen == ARRAY_SIZE(images),
 	     "%zu of %zu images are in codecs.txt", nr_chosen,
 	     ARRAY_SIZE(images));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files are used otherwise than by read(): sent through pipes and to sockets, run,
+ * Files are used otherwise than by read(): sent through pipes and to files, mapped,
  * opened by handle as NFS does, seen through an overlay and with owners mapped. Of
  * images of every kind each use of each file gives the bytes that read() gives, or
  * says of the file what is true of these.
@@ -16,8 +16,6 @@
 #include <ftw.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -42,11 +40,6 @@ struct used {
 	size_t size;
 	int fd;
 };
-
-static size_t page_size(void)
-{
-	return sysconf(_SC_PAGESIZE);
-}
 
 static bool is_zero(const char *p, size_t len)
 {
@@ -148,34 +141,18 @@ static bool written_privately(const struct used *u)
 	return same;
 }
 
-static sigjmp_buf past_end;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(past_end, 1);
-}
-
 static bool ends_with_its_page(const struct used *u)
 {
-	const size_t page = page_size();
+	const size_t page = sysconf(_SC_PAGESIZE);
 	const size_t end = (u->size + page - 1) & ~(page - 1);
-	struct sigaction act = { .sa_handler = on_sigbus }, old;
-	volatile bool refused = false;
 	char *map = mmap(NULL, end + page, PROT_READ, MAP_SHARED, u->fd, 0);
-	volatile bool zero;
+	bool right;
 
 	if (map == MAP_FAILED)
 		return false;
-	zero = is_zero(map + u->size, end - u->size);
-	sigaction(SIGBUS, &act, &old);
-	if (sigsetjmp(past_end, 1))
-		refused = true;
-	else
-		(void)*(volatile char *)(map + end);
-	sigaction(SIGBUS, &old, NULL);
+	right = is_zero(map + u->size, end - u->size) && touch_faults(map + end);
 	munmap(map, end + page);
-	return zero && refused;
+	return right;
 }
 
 /* ---------------------------------------------------- what is said of them */
@@ -226,6 +203,7 @@ static bool extents_hold_it(const struct used *u)
 
 			/* the first one may begin before what was asked for */
 			if ((e->fe_logical < pos && i) || !e->fe_length ||
+			    e->fe_logical + e->fe_length <= pos ||
 			    e->fe_logical >= u->size)
 				return false;
 			if (e->fe_logical > pos &&
@@ -377,6 +355,7 @@ struct variant {
 static void use_file(const char *path, const struct stat *st)
 {
 	struct used u = { .path = path, .size = st->st_size };
+	const char *name = path + strlen(here.dir) + 1;
 	char *whole = malloc(u.size);
 	size_t i;
 
@@ -389,13 +368,12 @@ static void use_file(const char *path, const struct stat *st)
 	for (i = 0; i < ARRAY_SIZE(uses); i++) {
 		posix_fadvise(u.fd, 0, 0, POSIX_FADV_DONTNEED);
 		memset(u.buf, 0xa5, u.size);
-		CHECK(uses[i].fn(&u), "%s: %s: %m", path + strlen(here.dir) + 1,
-		      uses[i].name);
+		CHECK(uses[i].fn(&u), "%s: %s: %m", name, uses[i].name);
 	}
 	if (here.overlay)
-		by_overlay(&u, u.path + strlen(here.dir) + 1);
+		by_overlay(&u, name);
 	if (here.mapped)
-		by_mapped(&u, u.path + strlen(here.dir) + 1, st);
+		by_mapped(&u, name, st);
 	keep_handle(&u);
 	here.files++;
 	close(u.fd);

@@ -12,8 +12,6 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/stat.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -663,27 +661,6 @@ static void lookups(const void *arg)
 }
 
 /* ------------------------------------------------------------------- mmap */
-
-static sigjmp_buf bus;
-
-static void on_bus(int sig)
-{
-	(void)sig;
-	siglongjmp(bus, 1);
-}
-
-static bool touch_faults(const volatile char *p)
-{
-	bool fault = true;
-
-	signal(SIGBUS, on_bus);
-	if (!sigsetjmp(bus, 1)) {
-		(void)*p;
-		fault = false;
-	}
-	signal(SIGBUS, SIG_DFL);
-	return fault;
-}
 
 static void mmap_file(const void *arg)
 {
