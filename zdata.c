@@ -154,11 +154,17 @@ static void z_erofs_pcl_finish(struct z_erofs_pcl *pcl, int err)
 
 /* ---- plan ---- */
 
+/*
+ * Two lookups of one read may see two versions of an index, if its pages had to be
+ * read again and the backing file has changed since. What a segment takes lies in
+ * the extent of its own lookup, so that has to be as long as the pcluster's: else
+ * bytes would be taken that nobody has decoded (B12, P3).
+ */
 static bool z_erofs_same_extent(const struct erofs_extent *a,
 				const struct erofs_extent *b)
 {
-	return a->la == b->la && a->pa == b->pa && a->dev == b->dev &&
-	       a->space == b->space;
+	return a->la == b->la && a->len == b->len && a->pa == b->pa &&
+	       a->dev == b->dev && a->space == b->space;
 }
 
 static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,

@@ -203,6 +203,30 @@ static bool is_hurt(void)
 	return true;
 }
 
+static bool holds(const struct fuse_read_in *r, uint64_t at)
+{
+	return at >= r->offset && at - r->offset < r->size;
+}
+
+/* Is this a read of the place that cannot be read yet? */
+static bool is_trapped(const struct fuse_read_in *r)
+{
+	struct fuse_control *c = control;
+
+	if (!c || c->trap == TRAP_NONE)
+		return false;
+	if (holds(r, c->trap_after))
+		c->trap = TRAP_OPEN;
+	if (!holds(r, c->trap_at))
+		return false;
+	if (c->trap == TRAP_FAILS)
+		return true;
+	c->trap = TRAP_CAUGHT;
+	while (c->trap != TRAP_NONE)
+		usleep(1000);
+	return false;
+}
+
 static void do_read(const struct fuse_in_header *in, const void *arg)
 {
 	static char buf[MAX_READ];
@@ -211,6 +235,10 @@ static void do_read(const struct fuse_in_header *in, const void *arg)
 	bool bad = is_hurt();
 	ssize_t n, i;
 
+	if (is_trapped(r)) {
+		reply(in, EIO, NULL, 0);
+		return;
+	}
 	if (bad && fault.delay_ms)
 		usleep(fault.delay_ms * 1000);
 	if (bad && fault.error) {

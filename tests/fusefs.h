@@ -19,6 +19,17 @@ struct fuse_control {
 	volatile uint32_t delay_ms;	/* some time later */
 	volatile uint32_t stall;	/* not before this is 0 again */
 	volatile uint32_t flip;		/* with these bits of some bytes turned */
+	/* and a place that cannot be read before another was, and then waits */
+	volatile uint32_t trap;
+	volatile uint64_t trap_at;
+	volatile uint64_t trap_after;
+};
+
+enum {
+	TRAP_NONE,
+	TRAP_FAILS,			/* what holds trap_at is EIO */
+	TRAP_OPEN,			/* trap_after was read */
+	TRAP_CAUGHT,			/* a read of trap_at waits for TRAP_NONE */
 };
 
 #endif

@@ -655,6 +655,32 @@ def encoded_lz4(stream=LZ4_LETTERS, plain=b'a' * 8192, padded=True):
                    stream.ljust(4096, b'\0'))
 
 
+# More records than the pages around any of them hold: faults.c has its own use of
+# this, and knows these numbers
+RECORDS, SAME_AT, SAME_LEN = 32768, 16384, 1 << 20
+
+
+def claims_more():
+    """
+    Holes, and in the middle an extent of one block; the record behind it begins
+    where it begins, has the same stream, and says that it is longer.
+    """
+    half = RECORDS // 2
+
+    def raw(block):
+        at = block * 4096
+        recs = [(0, 0, 0, la) for la in range(half - 1)]
+        recs += [(4096 | 1 << 28, at, 0, SAME_AT)] * 2
+        recs += [(0, 0, 0, SAME_AT + SAME_LEN + n) for n in range(half - 1)]
+        head = struct.pack('<IHH8x', RECORDS, 1 | 2 << 1, 0)
+        return head + b''.join(struct.pack('<IIII', *r) for r in recs)
+
+    stream = b'\x1fa\1\0' + b'\xff' * 15 + bytes([4096 - 25 - 15 * 255]) + \
+        b'\x50aaaaa'
+    return Encoded(SAME_AT + SAME_LEN + half - 1, raw, blocks=1, extended=True,
+                   at=128, stored=stream.rjust(4096, b'\0'))
+
+
 def encoded(w):
     lz4 = {'incompat': e.INCOMPAT_LZ4_0PADDING}
     for name, layout in (('full', FULL), ('compact', COMPACT_IDX)):
@@ -688,6 +714,9 @@ def encoded(w):
         plain=b'a' * 12288, stored=LZ4_LETTERS.rjust(4096, b'\0'))}, **lz4)
     w.fail('encoded-lz4-claimed-twice', img, 'read', '/v', 'EUCLEAN',
            ('read', '/v', {'off': 8192}))
+    img = base({'/v': claims_more()}, bit48=True, **lz4)
+    w.fail('encoded-lz4-claims-more', img, 'read', '/v', 'EUCLEAN',
+           off=SAME_AT + 4096)
     img = base({'/v': encoded_lz4()}, **lz4)
     if ENCODED_READABLE:
         w.good('encoded-lz4', img)
