@@ -58,6 +58,10 @@ check-pressure: setup
 check-long: setup
 	scripts/check-long $(ROWS)
 
+# a kernel built in a container whose root and sources are images
+check-soak: setup
+	scripts/check-soak
+
 # mistakes planted in the module, each of which a test has to find
 check-mutants: setup
 	scripts/check-mutants
@@ -93,6 +97,7 @@ help:
 	@echo 'make check-kasan     run the test suite in a kernel with sanitizers'
 	@echo 'make check-pressure  run readers short of memory and on failing disks; SECONDS=n'
 	@echo 'make check-long      run what takes hours; ROWS="T9 T16" of tests/PITFALLS'
+	@echo 'make check-soak      build a kernel in a container whose files are images'
 	@echo 'make mutate          read mutated and hostile images there; SEEDS=n of them'
 	@echo 'make fuzz            run the decoders as fuzz targets; SECONDS=n each'
 	@echo 'make uml             build the User Mode Linux kernels that these use'
@@ -102,5 +107,5 @@ help:
 	@echo 'make style           what the sources have to pass'
 
 .PHONY: all modules install uninstall clean setup demo check check-models uml
-.PHONY: check-kasan check-pressure check-long check-mutants check-peers mutate fuzz style bench help
+.PHONY: check-kasan check-pressure check-long check-soak check-mutants check-peers mutate fuzz style bench help
 endif

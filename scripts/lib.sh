@@ -137,6 +137,13 @@ guest_root() {
 	echo "$dir"
 }
 
+# Root of a small Debian with a compiler, as a container has it. Whoever wants it
+# runs scripts/setup --builder.
+BUILDER_SUITE=bookworm
+builder_root() {
+	echo "$(erofs_cache)/builder-$BUILDER_SUITE"
+}
+
 # Directory of a mount(8) that knows file-backed erofs, with its libraries.
 mount_new() {
 	local dir
