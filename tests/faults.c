@@ -1170,6 +1170,76 @@ static void index_changes(const void *arg)
 	CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
 }
 
+/* ------------------------------------------ an image that is another all the time */
+
+static atomic_bool dropping;
+
+static void *dropper_main(void *arg)
+{
+	(void)arg;
+	while (dropping) {
+		write_str("/proc/sys/vm/drop_caches", "1");
+		usleep(200);
+	}
+	return NULL;
+}
+
+/*
+ * Whatever is read again has changed: no two pages need be of one image, nor two
+ * lookups of one file. Any answer will do that comes in time, and none of it is
+ * left when the image is itself again.
+ */
+static void changing(const void *arg)
+{
+	unsigned int i, nr = how_often(60, 120, 1000), failed = 0;
+	struct sweep_count count = {};
+	uint64_t want[32], sum;
+	uint32_t random = 1;
+	pthread_t dropper;
+	const char *slow = "";
+	double slowest = 0, took;
+	struct subject s;
+
+	set_up(&s, arg);
+	know_all(&s, want);
+	dropping = true;
+	NEED(!pthread_create(&dropper, NULL, dropper_main, NULL), "thread");
+	for (i = 0; i < nr && !tap_failed(); i++) {
+		const struct file_op *op = &file_ops[next_random(&random) %
+						     nr_file_ops];
+		int fd;
+
+		if (!op_path(op, &s)[0])
+			continue;
+		control->spoil = 0;
+		fd = op_open(op, &s);
+		if (fd < 0 && op->warmth != COLD)
+			continue;
+		control->spoil = 4 << next_random(&random) % 5;
+		forget_all(fd);
+		took = -now_s();
+		failed += !!op->fn(&s, fd, &sum);
+		took += now_s();
+		CHECK(took < 30, "%s took %.1f s", op->name, took);
+		if (took > slowest) {
+			slowest = took;
+			slow = op->name;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	control->spoil = 0;
+	dropping = false;
+	pthread_join(dropper, NULL);
+	tap_note("%u operations, %u errors, slowest %s, %.2f s", nr, failed, slow,
+		 slowest);
+	CHECK(failed, "nobody has noticed");
+	forget_all(-1);
+	ask_all(arg, &s, want, &count);
+	CHECK(!count.failed, "%u operations fail at the end", count.failed);
+	NEED_OK(do_umount(s.mnt, 0), "umount");
+}
+
 /* -------------------------------------------- a file that changes all the time */
 
 static const enum where on_tmpfs = ON_TMPFS, on_ext4 = ON_EXT4;
@@ -1574,6 +1644,10 @@ static void make_cases(void)
 	add_sweep(stall, "stall", &(struct sweep) {
 		.image = images[1], .fuse = true, .direct = true });
 	add(index_changes, "index_changes", NULL);
+	for (i = 0; i < (long_run ? nr : 2); i++)
+		add_sweep(changing, "changing", &(struct sweep) {
+			.in = &inject_eio, .image = images[i], .fuse = true,
+			.direct = true });
 	for (i = 0; i < 2; i++)
 		add_sweep(tampered, "tampered", &(struct sweep) {
 			.in = &inject_eio, .image = images[i] });

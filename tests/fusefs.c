@@ -227,6 +227,37 @@ static bool is_trapped(const struct fuse_read_in *r)
 	return false;
 }
 
+static uint32_t next_random(void)
+{
+	static uint32_t state = 1;
+
+	state = state * 1664525 + 1013904223;
+	return state >> 8;
+}
+
+/* A record, or a field, becomes another one of its block, or a value at a border */
+static void spoil_block(char *block)
+{
+	static const uint64_t border[] = { 0, 1, UINT64_MAX, 1ULL << 63, 1ULL << 31,
+					   4096, 0x7fffffff, 0xffff };
+	const size_t len = 1U << next_random() % 6, nr = 4096 / len;
+	char *at = block + next_random() % nr * len;
+
+	if (len <= 8 && next_random() % 2)
+		memcpy(at, &border[next_random() % 8], len);
+	else
+		memmove(at, block + next_random() % nr * len, len);
+}
+
+static void spoil(char *buf, size_t len)
+{
+	uint32_t nr;
+
+	for (; len >= 4096; buf += 4096, len -= 4096)
+		for (nr = next_random() % (control->spoil + 1); nr; nr--)
+			spoil_block(buf);
+}
+
 static void do_read(const struct fuse_in_header *in, const void *arg)
 {
 	static char buf[MAX_READ];
@@ -250,6 +281,8 @@ static void do_read(const struct fuse_in_header *in, const void *arg)
 	n = pread(r->fh, buf, len, r->offset);
 	for (i = 0; bad && control && control->flip && i < n; i += 61)
 		buf[i] ^= control->flip;
+	if (n > 0 && control && control->spoil)
+		spoil(buf, n);
 	reply(in, n < 0 ? errno : 0, buf, n);
 }
 

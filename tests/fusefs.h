@@ -19,6 +19,7 @@ struct fuse_control {
 	volatile uint32_t delay_ms;	/* some time later */
 	volatile uint32_t stall;	/* not before this is 0 again */
 	volatile uint32_t flip;		/* with these bits of some bytes turned */
+	volatile uint32_t spoil;	/* up to so many records of each block are others */
 	/* and a place that cannot be read before another was, and then waits */
 	volatile uint32_t trap;
 	volatile uint64_t trap_at;
