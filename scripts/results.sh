@@ -85,7 +85,7 @@ ktap_end() {
 	if [ -z "$why" ]; then
 		result ok "$1: guest ran to its end"
 	else
-		put "# $1: $why; logs are in ${OUT#"$TOP"/}"
+		put "# $1: $why; logs are in ${OUT#"$TOP"/}/$1"
 		result "not ok" "$1: guest ran to its end"
 	fi
 }

@@ -603,6 +603,18 @@ static unsigned int bios_failed(void)
 	return NO_END - left;
 }
 
+/* One question; 0 or -errno, also of opening what it is about */
+static int ask(const struct subject *s, const struct file_op *op, uint64_t *sum)
+{
+	int fd = op_open(op, s), err;
+
+	*sum = 0;
+	err = fd < 0 && op->warmth != COLD ? -errno : op->fn(s, fd, sum);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 /* All that is asked of it: answers that are right, and errors */
 static void ask_all(const struct sweep *w, const struct subject *s,
 		    const uint64_t *want, struct sweep_count *count)
@@ -611,15 +623,12 @@ static void ask_all(const struct sweep *w, const struct subject *s,
 
 	for (i = 0; i < nr_file_ops; i++) {
 		const struct file_op *op = &file_ops[i];
-		uint64_t sum = 0;
-		int fd, err;
+		uint64_t sum;
+		int err;
 
 		if (!want[i])
 			continue;
-		fd = op_open(op, s);
-		err = fd < 0 && op->warmth != COLD ? -errno : op->fn(s, fd, &sum);
-		if (fd >= 0)
-			close(fd);
+		err = ask(s, op, &sum);
 		if (err)
 			CHECK(may_end_so(w->in, op, err), "%s: %s (%d)", op->name,
 			      err_name(err), err);
@@ -637,16 +646,10 @@ static void know_all(const struct subject *s, uint64_t *want)
 
 	for (i = 0; i < nr_file_ops; i++) {
 		const struct file_op *op = &file_ops[i];
-		int fd = -1;
 
 		want[i] = 0;
-		if (!op_path(op, s)[0])
-			continue;
-		fd = op_open(op, s);
-		if ((fd < 0 && op->warmth != COLD) || op->fn(s, fd, &want[i]))
+		if (op_path(op, s)[0] && ask(s, op, &want[i]))
 			want[i] = 0;
-		if (fd >= 0)
-			close(fd);
 	}
 }
 
@@ -753,21 +756,6 @@ static void random_once(const struct subject *s, const struct file_op *op,
 		close(fd);
 }
 
-/* What is asked when all was forgotten; 0 or -errno */
-static int ask_anew(const struct subject *s, const struct file_op *op,
-		    uint64_t *sum)
-{
-	int fd, err;
-
-	forget_all(-1);
-	*sum = 0;
-	fd = op_open(op, s);
-	err = fd < 0 && op->warmth != COLD ? -errno : op->fn(s, fd, sum);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /*
  * Bytes that are not those of the image: any answer will do that does not hurt,
  * and it is not kept for longer than the bytes are. A worker may be filling pages
@@ -792,9 +780,10 @@ static void wrong_once(const struct subject *s, const struct file_op *op,
 	count->failed += !!err;
 	if (fd >= 0)
 		close(fd);
-	do
-		err = ask_anew(s, op, &sum);
-	while ((err || sum != want) && --tries && !usleep(50000));
+	do {
+		forget_all(-1);
+		err = ask(s, op, &sum);
+	} while ((err || sum != want) && --tries && !usleep(50000));
 	CHECK(!err && sum == want, "%s, after wrong bytes: %s (%d)", op->name,
 	      err ? err_name(err) : "still wrong", err);
 }
