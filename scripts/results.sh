@@ -78,6 +78,15 @@ ktap_trouble() {
 	esac
 }
 
+# ktap_whole LABEL: of a program, which has no result of its own for having ended well
+ktap_whole() {
+	local why
+	why=$(ktap_trouble "$1")
+	[ -n "$why" ] || return 0
+	put "# $1: $why"
+	result "not ok" "$1: as a whole"
+}
+
 # ktap_end LABEL: the result that says how its guest has ended
 ktap_end() {
 	local why
@@ -87,5 +96,22 @@ ktap_end() {
 	else
 		put "# $1: $why; logs are in ${OUT#"$TOP"/}/$1"
 		result "not ok" "$1: guest ran to its end"
+	fi
+}
+
+# pitfalls KIND [PREFIX]: what tests/PITFALLS names as being of that kind was there,
+# behind PREFIX, and passed. A skip is said to be one by its own line.
+pitfalls() {
+	local id kind name prefix=${2:+$2: } bad=0
+	while read -r id kind name; do
+		[ "$kind" = "$1" ] || continue
+		grep -qF -- "$prefix$name" <(grep '^ok ' "$OUT/check.ktap") && continue
+		put "# $id: no result ${2:+of $2 }has \"$name\" in its name"
+		bad=1
+	done < <(grep -v '^#' "$TOP/tests/PITFALLS")
+	if [ $bad = 0 ]; then
+		result ok "host: every pitfall's $1 was there${2:+, on $2}"
+	else
+		result "not ok" "host: every pitfall's $1 was there${2:+, on $2}"
 	fi
 }

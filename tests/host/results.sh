@@ -8,6 +8,7 @@ set -u
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../../scripts/lib.sh"
 
+SCRIPTS=$TOP/scripts
 SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
 nr=0 failed=0
@@ -45,9 +46,38 @@ expect() {
 	fi
 }
 
+# rows TEXT NAME...: what pitfalls says of these results to a table of TEXT
+rows() (
+	OUT=$SCRATCH
+	TOP=$SCRATCH
+	mkdir -p "$TOP/tests"
+	printf '%s\n' "$1" >"$TOP/tests/PITFALLS"
+	rm -f "$OUT/check.ktap"
+	# shellcheck source=scripts/results.sh
+	. "$SCRIPTS/results.sh"
+	shift
+	for line; do
+		result ok "$line"
+	done
+	pitfalls test 6.1
+)
+
+# expect_row WHAT ok|"not ok" TEXT NAME...
+expect_row() {
+	local what=$1 want=$2
+	shift 2
+	nr=$((nr + 1))
+	if rows "$@" | grep -q "^$want [0-9]* host: every pitfall"; then
+		echo "ok $nr - results: $what"
+	else
+		echo "not ok $nr - results: $what"
+		failed=1
+	fi
+}
+
 GOOD="2 passed, 0 failed, 0 skipped"
 echo "TAP version 13"
-echo "1..13"
+echo "1..17"
 expect "all is well" "$GOOD" 0 "KTAP version 1" 1..1 "ok 1 a"
 expect "the plan may be last" "$GOOD" 0 "ok 1 - a" 1..1
 expect "a skip is none that passed" "1 passed, 0 failed, 1 skipped" \
@@ -68,4 +98,8 @@ expect "no end" "1 passed, 1 failed, 0 skipped it failed" 124 1..1 "ok 1 a"
 expect "a complaint of the kernel" "1 passed, 1 failed, 0 skipped it failed" \
 	125 1..1 "ok 1 a"
 expect "words like results" "$GOOD" 0 1..1 "# not ok 7 a" "nothing is ok" "ok 1 a"
+expect_row "a pitfall's test was there" ok "X1 test here" "6.1: here it is"
+expect_row "it was not there" "not ok" "X1 test here" "6.1: elsewhere"
+expect_row "it was there on another kernel" "not ok" "X1 test here" "6.12: here"
+expect_row "it is no test" ok "X1 why here" "6.1: elsewhere"
 exit $failed

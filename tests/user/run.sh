@@ -16,67 +16,29 @@ OUT=$2
 shift 2
 # seconds that a program of a check may take
 LIMIT=${LIMIT:-300}
-N=0 PASS=0 FAIL=0 SKIP=0
-
-# result ok|"not ok" NAME, where NAME may end in "# SKIP reason"
-result() {
-	N=$((N + 1))
-	case $1-$2 in
-	not*) FAIL=$((FAIL + 1)) ;;
-	*"# SKIP"*) SKIP=$((SKIP + 1)) ;;
-	*) PASS=$((PASS + 1)) ;;
-	esac
-	echo "$1 $N $2"
-}
-
-totals() {
-	echo "1..$N"
-	echo "$PASS passed, $FAIL failed, $SKIP skipped"
-	[ $FAIL = 0 ] && [ $PASS != 0 ]
-}
+mkdir -p "$OUT"
+rm -f "$OUT/check.ktap"
+# shellcheck source=scripts/lib.sh
+. ../../scripts/lib.sh
+# shellcheck source=scripts/results.sh
+. ../../scripts/results.sh
 
 # ---- check --------------------------------------------------------------------
 
-# Output of a program on stdout, its exit code in a file.
+# Output of a program, and its exit code on a line of its own.
 run_program() {
-	local name=$1
-	shift
-	timeout "$LIMIT" "./$name" "$@" 2>&1 </dev/null
-	echo $? >"$name.rc"
+	cd "$OUT" || exit
+	timeout "$LIMIT" "./$1" "${@:2}" 2>&1 </dev/null
+	printf '\n@@rc %d\n' $?
 }
 
 check_one() {
-	local name=$1 line rest rc plan=none count=0 bad=0
-	rm -f "$OUT/$name.rc"
+	local line
+	ktap_begin "$1"
 	while IFS= read -r line; do
-		case $line in
-		"ok "* | "not ok "*)
-			count=$((count + 1))
-			rest=${line#*ok }
-			if [ "${line#not }" = "$line" ]; then
-				result ok "$name: ${rest#* }"
-			else
-				bad=$((bad + 1))
-				result "not ok" "$name: ${rest#* }"
-			fi
-			;;
-		1..*) plan=${line#1..} ;;
-		"KTAP version "* | "# Totals:"* | '') ;;
-		"# "*) echo "# $name: ${line#\# }" ;;
-		*) echo "# $name: $line" ;;
-		esac
-	done < <(cd "$OUT" && run_program "$@")
-	rc=$(cat "$OUT/$name.rc")
-	rm -f "$OUT/$name.rc"
-	if [ "$rc" = 124 ]; then
-		result "not ok" "$name: it hung"
-	elif [ "$plan" != "$count" ]; then
-		result "not ok" "$name: ended with code $rc, plan $plan, $count results"
-	elif [ "$rc" != 0 ] && [ "$rc" != 4 ] && [ $bad = 0 ]; then
-		result "not ok" "$name: exit code $rc"
-	elif [ "$rc" = 0 ] && [ $bad != 0 ]; then
-		result "not ok" "$name: exit code 0 in spite of failures"
-	fi
+		ktap_line "$1" "$line"
+	done < <(run_program "$@")
+	ktap_whole "$1"
 }
 
 # ---- fuzz ---------------------------------------------------------------------
@@ -99,18 +61,19 @@ fuzz_one() {
 	if [ $rc = 0 ] && [ "${runs:-0}" -gt 0 ]; then
 		result ok "fuzz $name: $runs inputs in $seconds s, $cov edges"
 	else
-		tail -n 40 "$log" | sed 's/^/# /'
+		put "$(tail -n 40 "$log" | sed 's/^/# /')"
 		result "not ok" "fuzz $name: exit code $rc, log ${log##*/}"
 	fi
 }
 
-echo "KTAP version 1"
+put "KTAP version 1"
 case $WHAT in
 check)
 	for entry in "$@"; do
 		IFS=: read -r -a words <<<"$entry"
 		check_one "${words[@]}"
 	done
+	pitfalls model
 	;;
 fuzz)
 	SECS=$1
