@@ -103,6 +103,14 @@ for f in "${SHELL_FILES[@]}"; do
 	[ -x "$f" ] || [ "$(head -c 2 "$f")" != '#!' ] || echo "$f"
 done | rule "scripts are executable"
 
+# The last number of each letter; there is no T8.
+for last in S14 I10 D8 X9 C7 Z17 E7 P18 F8 B17 R12 M7 L6 U6 T27; do
+	for i in $(seq "${last:1}"); do
+		grep -q "^${last:0:1}$i " tests/PITFALLS || [ "${last:0:1}$i" = T8 ] ||
+			echo "${last:0:1}$i"
+	done
+done | rule "each pitfall has a line in tests/PITFALLS"
+
 python3 tests/mutants/mutate.py tests/mutants/list ./ |
 	rule "each planted mistake has its place in the sources"
 
