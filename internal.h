@@ -209,7 +209,8 @@ struct erofs_prefix {
  * @prefixes: long xattr name prefixes, @desc.prefix_count entries
  * @inflight: requests that may still touch this mount; put_super waits for 0
  * @pool: workspaces of the codecs, with a lock of its own
- * @mount_fc: where messages go while mounting; owned by the mounting task
+ * @mount_fc: where messages of @mounter go; nobody else uses it
+ * @mounter: the task that is mounting it, or NULL; compared, never followed
  * @said: bounds the messages of this mount, whatever others have to say
  * @dir_ra_bytes: directory readahead, set through sysfs, read unlocked
  * @sync_decompress: set through sysfs, read unlocked
@@ -237,6 +238,7 @@ struct erofs_sb_info {
 	atomic_t inflight;
 	struct z_erofs_pool pool;
 	struct fs_context *mount_fc;
+	const struct task_struct *mounter;
 	struct ratelimit_state said;
 	unsigned int dir_ra_bytes;
 	unsigned int sync_decompress;

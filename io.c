@@ -113,7 +113,7 @@ void erofs_inflight_drain(struct erofs_sb_info *sbi)
 	wait_var_event(&sbi->inflight, !atomic_read(&sbi->inflight));
 }
 
-/* Not through erofs_fail(): the mounting task may be gone from its fs_context */
+/* Not through erofs_fail(): this may be an interrupt of the mounting task */
 static __cold void erofs_req_report(const struct erofs_req *req, int err)
 {
 	if (__ratelimit(&req->sbi->said))

@@ -29,21 +29,31 @@ static struct kmem_cache *erofs_inode_cache;
 
 /* ---- messages ---- */
 
+/*
+ * The log of an fs_context has no lock, and goes away with it: it is for the
+ * mounting task alone. A worker may still be at pages that this one has not waited
+ * for, now or when there is no fs_context any more.
+ */
+static struct fs_context *erofs_log_of(const struct erofs_sb_info *sbi)
+{
+	return READ_ONCE(sbi->mounter) == current ? sbi->mount_fc : NULL;
+}
+
 /**
  * erofs_fail - say why something on a mount failed
  * @sb: the mount
  * @err: the errno
  * @fmt: what is wrong, its value and its bound
  *
- * While mounting it goes to the fs_context's log, else to the kernel's, rate
- * limited. What is not the image's fault is not said.
+ * What the mounting task has to say goes to the fs_context's log, all else to the
+ * kernel's, rate limited. What is not the image's fault is not said.
  *
  * Return: @err.
  */
 int erofs_fail(struct super_block *sb, int err, const char *fmt, ...)
 {
 	struct erofs_sb_info *sbi = EROFS_SB(sb);
-	struct fs_context *fc = sbi->mount_fc;
+	struct fs_context *fc = erofs_log_of(sbi);
 	struct va_format vaf = { .fmt = fmt };
 	va_list args;
 
@@ -472,8 +482,9 @@ static int erofs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err)
 		return err;
 	sbi->mount_fc = fc;
+	WRITE_ONCE(sbi->mounter, current);
 	err = erofs_super_load(sb);
-	sbi->mount_fc = NULL;
+	WRITE_ONCE(sbi->mounter, NULL);
 	if (!err)
 		k_super_set_uuid(sb, sbi->desc.uuid);
 	/* put_super does it where there is a root, and only there */

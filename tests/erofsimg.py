@@ -548,7 +548,7 @@ class Image:
             node.nid = pos // 32
         self.meta_len = cursor
 
-    def _prefix_table(self):
+    def prefix_table(self):
         table, offs = bytearray(), []
         for base, infix in self.prefixes:
             table += bytes(-len(table) % 4)
@@ -584,7 +584,7 @@ class Image:
             node.nlink_ = node.nlink if node.nlink is not None else \
                 2 + sum(isinstance(c, Dir) for c in node.children.values()) \
                 if isinstance(node, Dir) else max(len(node.paths), 1)
-        table, self.prefix_offs = self._prefix_table()
+        table, self.prefix_offs = self.prefix_table()
         if self.prefix_in_packed and self.prefixes:
             packed = self.hidden['packed']
             packed.data = packed.data.ljust(align(len(packed.data), 4), b'\0')

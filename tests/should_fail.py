@@ -1267,6 +1267,25 @@ def good(w):
         img.add_packed(File(pattern('/packed', 8191)))
         w.good('prefixes-' + ('in' if where else 'beside') + '-packed',
                img.build())
+    # In a metabox, whose first half is no stream: who mounts it reads the second
+    # one, and what a worker finds meanwhile is not for the log of the mount
+    table = base(nodes_again(), prefixes=names).prefix_table()[0]
+
+    def half_bad(block):
+        recs = [struct.pack('<HHI', 1, 0, block)]
+        recs += [struct.pack('<HHHH', 2, 0, n, 8 - n) for n in range(1, 8)]
+        recs.append(struct.pack('<HHI', 0, 0, block + 1))
+        return bytes(16) + b''.join(recs)
+
+    img = base(nodes_again(), build=False, prefixes=names, extslots=1, bit48=True,
+               incompat=e.INCOMPAT_METABOX | e.INCOMPAT_LZ4_0PADDING)
+    img.add_hidden('box', Encoded(
+        9 * 4096, half_bad, blocks=2,
+        stored=(b'\xff' * 300).rjust(4096, b'\0') + table.ljust(4096, b'\0')))
+    img.build()
+    img.sb['metabox_nid'] = img.node('#box').nid
+    img.sb['xattr_prefix_start'] = 8 * 4096 // 4
+    w.good('prefixes-behind-damage', img)
     # The bit is also that of deduplication, which needs no packed inode
     w.good('prefixes-no-packed', base(nodes_again(), prefixes=names,
                                       incompat=e.INCOMPAT_FRAGMENTS))
