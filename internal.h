@@ -513,6 +513,8 @@ void erofs_buf_put(struct erofs_buf *buf);
 int erofs_buf_copy(struct erofs_buf *buf, struct inode *space, u64 pos,
 		   void *dst, size_t len);
 int erofs_meta_copy(struct inode *space, u64 pos, void *dst, size_t len);
+struct folio *erofs_folio_wait(struct address_space *mapping, pgoff_t index,
+			       struct folio *folio);
 void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr,
 		       unsigned long mark);
 

@@ -138,6 +138,30 @@ static void erofs_space_miss(struct inode *space, pgoff_t index)
 	erofs_space_stream(space, first);
 }
 
+/**
+ * erofs_folio_wait - a folio of an internal inode, when its bytes are there
+ * @mapping: the inode's pages
+ * @index: which
+ * @folio: it, if somebody has begun to read it, or NULL; the reference is taken over
+ *
+ * read_mapping_folio() waits for the reads of others without an ear for signals, and
+ * the store may be one that never answers (M5).
+ *
+ * Context: sleeps.
+ * Return: the folio, uptodate; -EINTR for a fatal signal; or the errno of the read.
+ */
+struct folio *erofs_folio_wait(struct address_space *mapping, pgoff_t index,
+			       struct folio *folio)
+{
+	int err = folio ? folio_wait_locked_killable(folio) : 0;
+
+	if (folio && !err && folio_test_uptodate(folio))
+		return folio;
+	if (folio)
+		folio_put(folio);
+	return err ? ERR_PTR(err) : read_mapping_folio(mapping, index, NULL);
+}
+
 static struct folio *erofs_space_folio(struct inode *space, pgoff_t index)
 {
 	struct folio *folio = k_find_folio(space->i_mapping, index);
@@ -151,11 +175,7 @@ static struct folio *erofs_space_folio(struct inode *space, pgoff_t index)
 		erofs_space_stream(space, folio->index +
 				   erofs_stream_pages(folio->index));
 	}
-	if (folio && folio_test_uptodate(folio))
-		return folio;
-	if (folio)
-		folio_put(folio);
-	return read_mapping_folio(space->i_mapping, index, NULL);
+	return erofs_folio_wait(space->i_mapping, index, folio);
 }
 
 /**

@@ -117,6 +117,12 @@ void z_erofs_cache_start(const struct erofs_extent *ext)
 			  z_erofs_cache_pages(ext), 0);
 }
 
+static struct folio *z_erofs_cache_folio(struct address_space *mapping,
+					 pgoff_t index)
+{
+	return erofs_folio_wait(mapping, index, k_find_folio(mapping, index));
+}
+
 /**
  * z_erofs_cache_take - borrow the pages of a pcluster
  * @ext: the pcluster
@@ -125,7 +131,7 @@ void z_erofs_cache_start(const struct erofs_extent *ext)
  * @gfp: for the array
  *
  * Context: sleeps until they are read.
- * Return: 0; -ENOMEM; or the errno of the read.
+ * Return: 0; -ENOMEM; -EINTR for a fatal signal; or the errno of the read.
  */
 int z_erofs_cache_take(const struct erofs_extent *ext, struct folio ***pages,
 		       u32 *nr, gfp_t gfp)
@@ -140,11 +146,11 @@ int z_erofs_cache_take(const struct erofs_extent *ext, struct folio ***pages,
 	if (!*pages)
 		return -ENOMEM;
 	/* the last one arrives last: to wait for each would be to wake up for each */
-	last = read_mapping_folio(mapping, first + want - 1, NULL);
+	last = z_erofs_cache_folio(mapping, first + want - 1);
 	if (IS_ERR(last))
 		return PTR_ERR(last);
 	for (; *nr < want - 1; (*nr)++) {
-		folio = read_mapping_folio(mapping, first + *nr, NULL);
+		folio = z_erofs_cache_folio(mapping, first + *nr);
 		if (IS_ERR(folio)) {
 			folio_put(last);
 			return PTR_ERR(folio);

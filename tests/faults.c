@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
@@ -1004,6 +1005,69 @@ static void wait_for_stall(void)
 	NEED(control->hurt, "nobody reads");
 }
 
+/* They wait for other things each: a part of a pcluster, metadata, pages in a row */
+static void wait_for_part(const struct subject *s, int fd)
+{
+	char page[4096];
+	struct stat st;
+
+	(void)s;
+	if (!fstat(fd, &st) && !posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM))
+		(void)!pread(fd, page, sizeof(page), st.st_size / 2 & ~4095);
+}
+
+static int look_at(const char *path, const struct stat *st, int type,
+		   struct FTW *ftw)
+{
+	(void)path;
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return 0;
+}
+
+static void wait_for_metadata(const struct subject *s, int fd)
+{
+	(void)fd;
+	nftw(s->mnt, look_at, 16, FTW_PHYS);
+}
+
+static void wait_for_pages(const struct subject *s, int fd)
+{
+	uint64_t sum;
+
+	file_op_find("read")->fn(s, fd, &sum);
+}
+
+static void (*const waiters[])(const struct subject *s, int fd) = {
+	wait_for_part, wait_for_metadata, wait_for_pages,
+};
+
+static pid_t start_waiter(const struct subject *s, unsigned int how)
+{
+	pid_t pid = fork();
+
+	NEED(pid >= 0, "fork: %m");
+	if (pid)
+		return pid;
+	waiters[how](s, op_open(file_op_find("read"), s));
+	_exit(0);
+}
+
+/* It was waiting all the time, and does not when it is killed */
+static void end_waiter(pid_t pid, unsigned int how)
+{
+	double end = now_s() + 10;
+	int status = 0;
+	pid_t ret;
+
+	kill(pid, SIGKILL);
+	while (!(ret = waitpid(pid, &status, WNOHANG)) && now_s() < end)
+		usleep(10000);
+	CHECK(ret == pid, "reader %u waits on when it is killed", how);
+	CHECK(ret != pid || WIFSIGNALED(status), "reader %u did not wait", how);
+}
+
 /*
  * Nobody's bytes come for a while: readers wait, can be killed, and get the
  * right ones when the store is back. What is cached is read all the time.
@@ -1014,9 +1078,10 @@ static void stall(const void *arg)
 			     *stat_op = file_op_find("stat");
 	struct waiting w[2];
 	uint64_t want = 0, sum = 0;
+	pid_t pid[ARRAY_SIZE(waiters)];
 	struct subject s;
-	pid_t pid;
-	int i, fd, status;
+	unsigned int i;
+	int fd;
 
 	set_up(&s, arg);
 	fd = op_open(op, &s);
@@ -1030,30 +1095,26 @@ static void stall(const void *arg)
 	control->stall = 1;
 	control->last = 1;
 	control->nth = 1;
+	for (i = 0; i < ARRAY_SIZE(waiters); i++)
+		pid[i] = start_waiter(&s, i);
+	wait_for_stall();
 	memset(w, 0, sizeof(w));
 	for (i = 0; i < 2; i++) {
 		w[i].s = &s;
 		NEED(!pthread_create(&w[i].thread, NULL, wait_main, &w[i]),
 		     "thread");
 	}
-	wait_for_stall();
-	pid = fork();
-	if (!pid) {
-		op->fn(&s, fd, &sum);
-		_exit(0);
-	}
 	sum = 0;
 	CHECK(!stat_op->fn(&s, -1, &sum), "stat while it stalls");
-	usleep(100000);
+	usleep(500000);
 	CHECK(!w[0].done && !w[1].done, "a read that did not wait");
-	kill(pid, SIGKILL);
-	NEED(waitpid(pid, &status, 0) == pid, "%m");
-	CHECK(WIFSIGNALED(status), "the reader has ended by itself");
+	for (i = 0; i < ARRAY_SIZE(waiters); i++)
+		end_waiter(pid[i], i);
 	CHECK_ERR(do_umount(s.mnt, 0), -EBUSY, "umount while it stalls");
 	control->stall = 0;
 	for (i = 0; i < 2; i++) {
 		pthread_join(w[i].thread, NULL);
-		CHECK(!w[i].err && w[i].sum == want, "reader %d: %s", i,
+		CHECK(!w[i].err && w[i].sum == want, "reader %u: %s", i,
 		      w[i].err ? err_name(w[i].err) : "wrong bytes");
 	}
 	close(fd);
