@@ -26,6 +26,7 @@
  *
  * No locks.
  */
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include "zdata.h"
 #include "decompressor.h"
@@ -517,40 +518,56 @@ static int z_erofs_follow(struct z_erofs_pcl *pcl)
 	return 0;
 }
 
-/* Returns what became of it; the pcluster is gone. */
-static int z_erofs_decode(struct z_erofs_pcl *pcl)
+/* What nobody else has decoded for it. */
+static int z_erofs_decode_own(struct z_erofs_pcl *pcl)
 {
 	struct erofs_sb_info *sbi = pcl->sbi;
 	struct z_erofs_ws *ws;
-	int err = pcl->err;
+	int err;
 
-	if (!err && pcl->follows) {
-		err = z_erofs_follow(pcl);
-		if (err > 0) {
-			z_erofs_pcl_finish(pcl, 0);
-			return 0;
-		}
-	}
-	if (!err && pcl->cached)
+	if (pcl->cached) {
 		err = z_erofs_cache_take(&pcl->ext, &pcl->in, &pcl->nr_in,
 					 pcl->gfp);
-	if (!err && pcl->ext.coding != Z_EROFS_ENCODED) {
-		z_erofs_plain(pcl);
-	} else if (!err) {
-		ws = z_erofs_ws_get(&sbi->pool);
-		err = PTR_ERR_OR_ZERO(ws);
-		if (!err) {
-			err = z_erofs_encoded(pcl, ws);
-			trace_erofs_decode(pcl->segs[0].folio->mapping->host,
-					   &pcl->ext, pcl->reach, err);
-			z_erofs_ws_put(&sbi->pool, ws);
-		}
+		if (err)
+			return err;
 	}
+	if (pcl->ext.coding != Z_EROFS_ENCODED) {
+		z_erofs_plain(pcl);
+		return 0;
+	}
+	ws = z_erofs_ws_get(&sbi->pool);
+	if (IS_ERR(ws))
+		return PTR_ERR(ws);
+	err = z_erofs_encoded(pcl, ws);
+	trace_erofs_decode(pcl->segs[0].folio->mapping->host, &pcl->ext,
+			   pcl->reach, err);
+	z_erofs_ws_put(&sbi->pool, ws);
+	return err;
+}
+
+/*
+ * Whoever allocates for it, a codec or a page cache below, must not come back for
+ * memory: an inode that nobody has open and no directory names is evicted there,
+ * and that waits for its folios, which may be those that are filled here (B14).
+ *
+ * Returns what became of it; the pcluster is gone.
+ */
+static int z_erofs_decode(struct z_erofs_pcl *pcl)
+{
+	const unsigned int nofs = memalloc_nofs_save();
+	int err = pcl->err;
+
+	if (!err && pcl->follows)
+		err = z_erofs_follow(pcl);
+	if (!err)
+		err = z_erofs_decode_own(pcl);
 	if (err == -EUCLEAN)
 		erofs_fail_inode(pcl->segs[0].folio->mapping->host, err,
 				 "bad data in the pcluster at %llu (%llu)",
 				 pcl->ext.pa, pcl->ext.plen);
+	err = min(err, 0);
 	z_erofs_pcl_finish(pcl, err);
+	memalloc_nofs_restore(nofs);
 	return err;
 }
 
@@ -874,24 +891,13 @@ static int z_erofs_pcl_decoder(const struct z_erofs_job *job,
 	return Z_EROFS_TO_WORKER;
 }
 
-/**
- * z_erofs_job_submit - read and decode what a job has planned
- * @job: the job; it is empty afterwards
- * @foreground: decode in this task, after waiting; else in workers
- *
- * Context: sleeps; for @foreground until what is left to this task is decoded,
- * or a fatal signal.
- * Return: the first errno of what this task has decoded, -EINTR for what it left
- * to others, or 0.
- */
-int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
+static int z_erofs_job_run(struct z_erofs_job *job, bool foreground)
 {
 	struct z_erofs_pcl *pcl, *next;
 	struct z_erofs_batch batch;
 	int err, ret;
 
 	job->io.done = z_erofs_input_done;
-	z_erofs_announce_last(job);
 	list_for_each_entry(pcl, &job->pcls, node) {
 		z_erofs_pcl_set_reach(job, pcl);
 		atomic_set(&pcl->to, z_erofs_pcl_decoder(job, pcl, foreground));
@@ -911,6 +917,22 @@ int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	err = z_erofs_job_await(job, false);
 	ret = z_erofs_job_await(job, true);
 	return err ?: ret;
+}
+
+/**
+ * z_erofs_job_submit - read and decode what a job has planned
+ * @job: the job; it is empty afterwards
+ * @foreground: decode in this task, after waiting; else in workers
+ *
+ * Context: sleeps; for @foreground until what is left to this task is decoded,
+ * or a fatal signal.
+ * Return: the first errno of what this task has decoded, -EINTR for what it left
+ * to others, or 0.
+ */
+int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
+{
+	z_erofs_announce_last(job);
+	return z_erofs_job_run(job, foreground);
 }
 
 static void z_erofs_queues_destroy(void)

@@ -694,6 +694,59 @@ static void spread(const void *arg)
 	trace_end();
 }
 
+/* How often a worker allocated by such a mask, with nothing kept from before */
+static unsigned int allocations(const char *mnt, const char *filter)
+{
+	const char *event = "events/kmem/mm_page_alloc";
+	char path[256], text[128], *trace;
+	unsigned int n;
+
+	NEED_OK(write_str(attr("drop_caches"), "3"), "drop_caches");
+	drop_caches();
+	trace_set("trace", "");
+	snprintf(path, sizeof(path), "%s/filter", event);
+	trace_set(path, filter);
+	snprintf(path, sizeof(path), "%s/trigger", event);
+	snprintf(text, sizeof(text), "stacktrace if %s", filter);
+	trace_set(path, text);
+	NEED(!run("cat %s/* > /dev/null 2>&1; find %s -type f -size +64k -exec cat {} + > /dev/null",
+		  mnt, mnt), "read");
+	snprintf(text, sizeof(text), "!stacktrace if %s", filter);
+	trace_set(path, text);
+	snprintf(path, sizeof(path), "%s/trace", trace_dir);
+	trace = slurp(path, NULL);
+	NEED(trace, "%s: %m", path);
+	n = count_lines(trace, "z_erofs_work");
+	free(trace);
+	return n;
+}
+
+/*
+ * A worker has folios locked, and reclaim may wait for them: of an inode that goes
+ * away, its own. Nothing that it calls may go there, neither codecs nor the cache of
+ * stored bytes.
+ */
+static void not_back(const void *arg)
+{
+	const char *mnt = new_dir("mnt");
+	struct source src;
+	unsigned int n;
+
+	trace_setup();
+	image_source(image_find(arg), VIA_PATH, &src);
+	NEED_OK(mount_at(&src, mnt), "mount");
+	NEED_OK(write_str(attr("sync_decompress"), "2"), "sync_decompress");
+	/* __GFP_FS */
+	n = allocations(mnt, "!(gfp_flags & 0x80)");
+	if (!n)
+		tap_skip("no worker is seen to allocate");
+	tap_note("%u allocations", n);
+	n = allocations(mnt, "gfp_flags & 0x80");
+	CHECK(!n, "%u that may wait for folios", n);
+	trace_end();
+	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
+}
+
 /* Whoever decodes, the bytes are the same, cold and from all modes in turn. */
 static void sync_decompress(const void *arg)
 {
@@ -755,6 +808,8 @@ static const struct tap_case cases[] = {
 	  &(const struct spread) { "0", false }, 0 },
 	{ "who decodes: sync_decompress=1", spread,
 	  &(const struct spread) { "1", true }, 0 },
+	{ "not back for memory: lzma-all", not_back, "lzma-all", 0 },
+	{ "not back for memory: zstd-64k", not_back, "zstd-64k", 0 },
 	{ "sync_decompress by file", sync_decompress, &via_path, 0 },
 	{ "sync_decompress by block", sync_decompress, &via_loop, 0 },
 };
