@@ -651,6 +651,62 @@ const struct iomap_ops erofs_iomap_ops = {
 	.iomap_end	= erofs_iomap_end,
 };
 
+/* ---- looking: who asks for holes goes through a file's extents ---- */
+
+/* more extents than have a block of their own: holes, and what is stored once */
+#define EROFS_LOOK_MORE		(256U << 10)
+
+/*
+ * How many extents one call looks at. Each that has data has a block, as a rule; but
+ * an index that is itself a file may say the same for ever, in an image of no size.
+ */
+static u64 erofs_look_max(const struct erofs_sb_info *sbi)
+{
+	u64 max = EROFS_LOOK_MORE;
+	unsigned int i;
+
+	for (i = 0; i < sbi->nr_devs; i++)
+		max += sbi->devs[i].limit >> sbi->desc.blkszbits;
+	return max;
+}
+
+/* One extent; index and look-ups of all before it are not begun anew. */
+static int erofs_look(struct inode *inode, struct z_erofs_view *view, u64 pos,
+		      struct erofs_extent *ext)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	return erofs_map_view(inode, view, pos, ext);
+}
+
+/*
+ * SEEK_HOLE and SEEK_DATA. What lies behind more extents than that is taken for
+ * data, up to the file's end, as it may be.
+ */
+static loff_t erofs_seek(struct inode *inode, loff_t offset, bool hole)
+{
+	const u64 size = i_size_read(inode);
+	u64 left = erofs_look_max(EROFS_SB(inode->i_sb));
+	struct z_erofs_view view = {};
+	struct erofs_extent ext;
+	u64 pos;
+	int err;
+
+	if (offset < 0 || offset >= size)
+		return -ENXIO;
+	for (pos = offset; pos < size; pos = ext.la + ext.len) {
+		if (!left--)
+			return hole ? size : pos;
+		err = erofs_look(inode, &view, pos, &ext);
+		if (err)
+			return err;
+		if ((ext.kind == EROFS_EXT_HOLE) == hole)
+			return pos;
+	}
+	return hole ? size : -ENXIO;
+}
+
 /**
  * struct erofs_tell - an extent that FIEMAP has yet to tell, one behind
  * @logical: first byte in the file
@@ -713,12 +769,16 @@ static void erofs_tell_set(struct erofs_tell *tell,
  * @start: first byte
  * @len: bytes
  *
+ * There is a bound on how many it looks at, beyond which it tells of no more, as if
+ * the user had no room.
+ *
  * Return: 0 or an errno.
  */
 int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len)
 {
 	const u64 size = i_size_read(inode);
+	u64 left = erofs_look_max(EROFS_SB(inode->i_sb));
 	struct erofs_tell last = {};
 	struct z_erofs_view view = {};
 	struct erofs_extent ext;
@@ -729,12 +789,9 @@ int erofs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	if (ret)
 		return ret;
 	/* every extent holds a byte that was not told of yet (Z15) */
-	for (end = min(start + len, size); start < end;
+	for (end = min(start + len, size); start < end && left--;
 	     start = ext.la + ext.len) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		ret = erofs_map_view(inode, &view, start, &ext);
+		ret = erofs_look(inode, &view, start, &ext);
 		if (ret)
 			return ret;
 		if (ext.kind == EROFS_EXT_HOLE)
@@ -854,10 +911,8 @@ static loff_t erofs_file_llseek(struct file *file, loff_t offset, int whence)
 
 	switch (whence) {
 	case SEEK_HOLE:
-		offset = iomap_seek_hole(inode, offset, &erofs_iomap_ops);
-		break;
 	case SEEK_DATA:
-		offset = iomap_seek_data(inode, offset, &erofs_iomap_ops);
+		offset = erofs_seek(inode, offset, whence == SEEK_HOLE);
 		break;
 	default:
 		return generic_file_llseek(file, offset, whence);

@@ -407,6 +407,19 @@ def endless(w):
     for name, rest in (('holes', b'\xff' * 8),
                        ('mixed', b'\xff' * 4 + struct.pack('<I', 1))):
         boxed('chunk-' + name, raw_inode(CHUNK, nr << 12), 256, rest)
+    # T: an extent for each chunk, none of them a neighbour of the next
+    for name, count in (('', 256), ('-far', 65536)):
+        nr = (count - 1) * CHUNK_SIZE // 4
+        boxed('chunk-data' + name, raw_inode(CHUNK, nr << 12), count,
+              struct.pack('<I', 1))
+        nr //= 2
+        boxed('heads' + name, inode(nr << 12, 0), count, head(HEAD1, 0, 1),
+              'read:any')
+    # T: each extent asks anew for a tail whose head is 32767 records in front of it
+    heads = head(HEAD1, 0, 1) * 200000 + nonhead(1) * 32767
+    w.put('endless-tail', image(
+        {'/v': full((200000 + 32767) << 12, heads, advise=FRAGMENT)},
+        packed=File(bytes(65536), null=True, layout=PLAIN)), 'read:any')
     # D4: directories as large as can be
     names = struct.pack('<QHBB', BOX, 12 * 2, 2, 0) + \
         struct.pack('<QHBB', BOX, 12 * 2 + 2, 1, 0) + b'..m'
