@@ -117,6 +117,8 @@ struct z_erofs_pcl {
 	struct z_erofs_seg few[Z_EROFS_FEW_SEGS];
 };
 
+static int z_erofs_job_run(struct z_erofs_job *job, bool foreground);
+
 /* ---- finish ---- */
 
 /* the one place where input goes, whoever it was borrowed from (P12) */
@@ -168,6 +170,13 @@ static bool z_erofs_same_extent(const struct erofs_extent *a,
 	       a->dev == b->dev && a->space == b->space;
 }
 
+/* Memory that a pcluster holds from when it is planned until it is decoded */
+static u64 z_erofs_ext_cost(const struct erofs_extent *ext)
+{
+	return round_up(ext->plen, PAGE_SIZE) + sizeof(struct z_erofs_pcl) +
+	       sizeof(struct erofs_req);
+}
+
 static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,
 					   const struct erofs_extent *ext)
 {
@@ -184,6 +193,8 @@ static struct z_erofs_pcl *z_erofs_pcl_new(struct z_erofs_job *job,
 	init_completion(&pcl->ready);
 	erofs_inflight_get(pcl->sbi);
 	list_add_tail(&pcl->node, &job->pcls);
+	job->nr++;
+	job->held += z_erofs_ext_cost(ext);
 	return pcl;
 }
 
@@ -274,6 +285,8 @@ void z_erofs_job_init(struct z_erofs_job *job, const struct erofs_io *io,
 	job->io = *io;
 	job->streams = streams;
 	job->alone = false;
+	job->held = job->stored = job->filled = 0;
+	job->nr = 0;
 }
 
 /**
@@ -299,6 +312,35 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
 	return z_erofs_pool_spent(&job->io.sbi->pool, &key) >= ext->len;
 }
 
+/* what a job plans before it decodes; a window of readahead has less, as a rule */
+#define Z_EROFS_JOB_BYTES	(8U << 20)
+/* pieces of that many bytes on average are no writer's; a block has 512 and more */
+#define Z_EROFS_PIECE_MIN	64
+/* nor is it that so many stored bytes are read for one that is wanted */
+#define Z_EROFS_STORED_MAX	1024
+
+/*
+ * Of extents that are short, and whose pclusters are long or are decoded in large
+ * steps, one page may have thousands, each with a megabyte of its own. What is
+ * planned already is done with before more is, so that no image can have more memory
+ * than that (M1); and who has that many of them is refused, before any is decoded
+ * (T24). Nothing was announced yet, so that all others are waited for safely.
+ */
+static int z_erofs_job_relieve(struct z_erofs_job *job,
+			       const struct inode *inode)
+{
+	if (job->held < Z_EROFS_JOB_BYTES)
+		return 0;
+	job->stored += job->held;
+	job->held = 0;
+	if (job->filled < job->nr * Z_EROFS_PIECE_MIN ||
+	    job->filled < job->stored / Z_EROFS_STORED_MAX)
+		return erofs_fail_inode(inode, -EUCLEAN,
+					"%llu bytes in %llu extents of %llu stored bytes",
+					job->filled, job->nr, job->stored);
+	return z_erofs_job_run(job, true);
+}
+
 /**
  * z_erofs_job_add - plan to fill a piece of a folio from an encoded extent
  * @job: the job
@@ -308,10 +350,12 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
  * @len: bytes, inside @folio and @ext
  * @skip: byte of the extent
  *
- * Raises the folio's parts, where it does not fill the piece at once.
+ * Raises the folio's parts, where it does not fill the piece at once. Where much is
+ * planned already, that is read and decoded first.
  *
  * Context: sleeps.
- * Return: 0; -EOPNOTSUPP for an algorithm that this build lacks; -ENOMEM.
+ * Return: 0; -EOPNOTSUPP for an algorithm that this build lacks; -EUCLEAN for too
+ * many extents of too little; -ENOMEM; or what z_erofs_job_submit() returns.
  */
 int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 		    struct folio *folio, size_t off, size_t len, u64 skip)
@@ -331,6 +375,9 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 	if (!list_empty(&job->pcls))
 		pcl = list_last_entry(&job->pcls, struct z_erofs_pcl, node);
 	if (!pcl || !z_erofs_same_extent(&pcl->ext, ext)) {
+		err = z_erofs_job_relieve(job, folio->mapping->host);
+		if (err)
+			return err;
 		/* asked first: what has come since is found by the second */
 		follows = z_erofs_is_coming(job->io.sbi, ext);
 		if (!follows && z_erofs_take_decoded(job->io.sbi, ext, &seg))
@@ -343,6 +390,7 @@ int z_erofs_job_add(struct z_erofs_job *job, const struct erofs_extent *ext,
 	err = z_erofs_pcl_attach(pcl, &seg);
 	if (!err) {
 		erofs_folio_get_part(folio);
+		job->filled += len;
 	} else if (!pcl->nr_segs) {
 		list_del(&pcl->node);
 		z_erofs_pcl_finish(pcl, err);

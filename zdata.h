@@ -28,12 +28,20 @@ struct z_erofs_view {
  * @io: gathers the reads of their stored bytes
  * @streams: the reader is expected to go on behind this call's folios
  * @alone: a reader that waits decodes all of it, whatever there is, for the errno
+ * @held: bytes of memory that @pcls will need
+ * @stored: the same of those that were submitted to make room
+ * @filled: bytes of folios that all of them fill
+ * @nr: how many pclusters that are
  */
 struct z_erofs_job {
 	struct list_head pcls;
 	struct erofs_io io;
 	bool streams;
 	bool alone;
+	u64 held;
+	u64 stored;
+	u64 filled;
+	u64 nr;
 };
 
 /* zmap.c */

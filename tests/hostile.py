@@ -14,7 +14,7 @@ named there must be no error at all.
 
 Each function is of one part of the catalogue of what has broken elsewhere, and
 the first word of each comment is its row: S superblock, F packed inode and
-metabox, Z indexes, E extents, P decoders, D directories, T sizes and loops.
+metabox, Z indexes, E extents, P decoders, M memory, D directories, T sizes and loops.
 What is wrong in one field only is should_fail.py's, and mutate's own.
 """
 import lzma
@@ -661,6 +661,30 @@ def encoded_extents(w):
 
 # ---------------------------------------------------------- decoders (P rows)
 
+def crowds(w):
+    """M1, T24: very many extents for one page, and each wants much of its own."""
+    def crowd(name, count, length, *expected, alg=None, each=1 << 20):
+        """Extents of so many bytes, each of so many stored ones."""
+        def records(at):
+            return b''.join(rec16(plen(each, alg, True), at + n, n * length)
+                            for n in range(count))
+        w.put('crowd-' + name, image({'/v': extents(
+            count * length, 16, records, stored=bytes(each + count))},
+            bit48=True), *expected)
+
+    # whole megabytes, of which each gives a few bytes
+    for length in (1, 63, 64, 512):
+        crowd(f'plain-{length}', 4096, length,
+              'read:EUCLEAN' if length < 64 else '?')
+    # ... and a block each, which is what deduplication may make
+    crowd('plain-4096', 64, 4096)
+    # one stored byte each
+    crowd('bytes', 32768, 1, 'read:EUCLEAN', each=1)
+    for alg, name in enumerate(('lz4', 'lzma', 'deflate', 'zstd')):
+        crowd(name, 4096, 1, 'read:EUCLEAN', alg=alg)
+        crowd(name + '-bytes', 32768, 1, 'read:EUCLEAN', alg=alg, each=1)
+
+
 def decoders(w):
     good = {LZ4: lz4_run(8192), LZMA: microlzma(b'a' * 8192),
             DEFLATE: deflate(b'a' * 8192), ZSTD: zstd_run(8192)}
@@ -751,7 +775,7 @@ def decoders(w):
 def main():
     w = Writer(sys.argv[1])
     for part in (fragments, boxes, endless, eight_eib, indexes,
-                 encoded_extents, decoders):
+                 encoded_extents, crowds, decoders):
         part(w)
     w.finish()
     print(f'{len(w.lines)} images')

@@ -696,6 +696,17 @@ def encoded(w):
     img.sb['feature_incompat'] |= e.INCOMPAT_COMPR_CFGS
     img.sb['available_compr_algs'] = 0
     w.fail('encoded-no-algorithm', img, 'stat', '/v', 'EUCLEAN')
+    # Much is stored for little, as deduplication may do it: in several goes
+    stored = pattern('stored', (1 << 20) + 64 * 4096)
+
+    def overlapping(block):
+        recs = [(1 << 20, block * 4096 + n * 4096, 0, n * 4096) for n in range(64)]
+        return struct.pack('<IHH8x', 64, 1 | 2 << 1, 0) + \
+            b''.join(struct.pack('<IIII', *r) for r in recs)
+
+    w.good('encoded-overlapping', base({'/v': Encoded(
+        64 * 4096, overlapping, blocks=1, extended=True, at=128, stored=stored,
+        plain=stored[:64 * 4096])}, bit48=True, **lz4))
     # A good index of a stream that is none, or that has another length
     for why, stream in (
             ('garbage', b'\xff' * 300), ('zeros', b''),
