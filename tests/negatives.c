@@ -168,11 +168,6 @@ static uint64_t fnv(uint64_t h, const void *buf, size_t len)
 
 #define FNV_START	0xcbf29ce484222325ULL
 
-static uint64_t seed_of(const char *path)
-{
-	return fnv(FNV_START, path, strlen(path));
-}
-
 /* A path below the mount point, in a buffer of its own */
 static const char *at(const char *path)
 {
@@ -511,7 +506,7 @@ static int read_until(const struct check *c, const char *path)
 		if (n <= 0)
 			break;
 		good = c->pat - off < n ? c->pat - off : n;
-		if (good > 0 && pattern_check(buf, good, seed_of(c->target),
+		if (good > 0 && pattern_check(buf, good, pattern_seed(c->target),
 					      off) >= 0)
 			fail("wrong bytes between %lld and %lld", off,
 			     off + good);
@@ -614,7 +609,7 @@ static void check_ok_file(void)
 		     "short");
 		return;
 	}
-	bad = pattern_check(buf, n, seed_of("/ok"), 0);
+	bad = pattern_check(buf, n, pattern_seed("/ok"), 0);
 	if (bad >= 0)
 		fail("/ok: byte %lld is wrong", bad);
 }

@@ -56,6 +56,16 @@ static inline long long pattern_check(const void *buf, size_t len,
 	return -1;
 }
 
+/* The seed of what erofsimg.py fills: a hash of the file's name */
+static inline uint64_t pattern_seed(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	while (*name)
+		h = (h ^ (unsigned char)*name++) * 0x100000001b3ULL;
+	return h;
+}
+
 /*
  * The files whose shape the tests rely on. A sparse file is data where its
  * table says so, and holes elsewhere; all borders are multiples of 64 KiB, so
