@@ -184,6 +184,18 @@ static int erofs_inode_fill(struct inode *inode,
 	return 0;
 }
 
+/* The packed inode and the metabox: files are read through their page caches. */
+static bool erofs_inode_is_special(const struct inode *inode)
+{
+	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
+	const u64 nid = EROFS_I(inode)->nid;
+
+	/* 0 stands for no packed inode, but can be that of a file */
+	return (sbi->desc.packed_nid && nid == sbi->desc.packed_nid) ||
+	       (erofs_sb_has(sbi, EROFS_FEATURE_INCOMPAT_METABOX) &&
+		nid == sbi->desc.metabox_nid);
+}
+
 static bool erofs_inode_wants_dax(const struct inode *inode)
 {
 	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
@@ -191,6 +203,7 @@ static bool erofs_inode_wants_dax(const struct inode *inode)
 
 	/* inline tails are not pages, and encoded data is not there at all */
 	return sbi->opts.dax == EROFS_DAX_ALWAYS &&
+	       !erofs_inode_is_special(inode) &&
 	       (layout == EROFS_LAYOUT_FLAT_PLAIN ||
 		layout == EROFS_LAYOUT_CHUNK_BASED);
 }

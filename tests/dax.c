@@ -16,14 +16,19 @@
 
 #define PMEM	"/dev/pmem0"
 
-static void put_image(const char *name)
+static void put_file(const char *name)
 {
 	int fd;
 
-	copy_file(data_path(image_find(name)->image), PMEM);
+	copy_file(data_path(name), PMEM);
 	fd = open_need(PMEM, O_RDWR);
 	NEED(!fsync(fd), "%s: %m", PMEM);
 	close(fd);
+}
+
+static void put_image(const char *name)
+{
+	put_file(image_find(name)->image);
 }
 
 static bool is_dax(const char *path)
@@ -158,6 +163,86 @@ static void remount(const void *arg)
 	file_is_pattern(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE);
 }
 
+/**
+ * struct special - an image whose packed inode or metabox is in its tree
+ * @image: its file
+ * @itself: that inode, filled by its own name but for its first page
+ * @size: its bytes
+ * @off: byte of the file that @seed has filled at which @through begins
+ * @len: bytes of @through, a file that cannot be read without it
+ * @seed: name of the file that gave @through its bytes
+ */
+struct special {
+	const char *image;
+	const char *itself;
+	size_t size;
+	off_t off;
+	size_t len;
+	const char *seed;
+};
+
+static void read_through(const struct special *s, const char *dir)
+{
+	int fd = open_need(below(dir, "v"), O_RDONLY);
+	char buf[10000];
+
+	CHECK(pread_full(fd, buf, sizeof(buf), 0) == (ssize_t)s->len, "size");
+	CHECK(pattern_check(buf, s->len, pattern_seed(s->seed), s->off) < 0,
+	      "what is read through it differs");
+	close(fd);
+}
+
+static void map_special(const struct special *s, const char *dir)
+{
+	int fd = open_need(below(dir, s->itself + 1), O_RDONLY);
+	char *map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, fd, 0);
+	static char buf[4096];
+
+	NEED(map != MAP_FAILED, "mmap: %m");
+	NEED(!touch_faults(map), "SIGBUS");
+	CHECK(pread_full(fd, buf, 4096, 0) == 4096 && !memcmp(map, buf, 4096),
+	      "first page: other bytes than are read");
+	CHECK(pattern_check(map + 4096, s->size - 4096, pattern_seed(s->itself),
+			    4096) < 0, "mapped: differs");
+	munmap(map, s->size);
+	close(fd);
+}
+
+/*
+ * The packed inode and the metabox are read through the page cache for the sake
+ * of other files. So they have to be where they are files of the tree, too.
+ */
+static void special(const void *arg)
+{
+	const struct special *s = arg;
+	const char *dir = new_dir("mnt");
+	int mapped_first;
+
+	put_file(s->image);
+	for (mapped_first = 0; mapped_first < 2; mapped_first++) {
+		NEED_OK(mount_file(PMEM, dir, "dax=always"), "mount");
+		if (mapped_first)
+			map_special(s, dir);
+		read_through(s, dir);
+		map_special(s, dir);
+		drop_caches();
+		read_through(s, dir);
+		CHECK(!is_dax(below(dir, s->itself + 1)), "it is DAX");
+		CHECK_ERR(do_umount(dir, 0), 0, "umount");
+	}
+}
+
+#define PACKED(layout)							\
+	{ .name = "packed." layout, .fn = special,			\
+	  .arg = &(const struct special) {				\
+		"negatives/good-packed-in-tree-" layout ".img",		\
+		"/p", 20480, 17, 9000, "/p" } }
+#define METABOX(layout)							\
+	{ .name = "metabox." layout, .fn = special,			\
+	  .arg = &(const struct special) {				\
+		"negatives/good-box-in-tree-" layout ".img",		\
+		"/b", 20480, 0, 100, "/v" } }
+
 static const struct tap_case cases[] = {
 	{ .name = "always.plain", .fn = always, .arg = "plain-4096" },
 	{ .name = "always.inline", .fn = always, .arg = "default-4096" },
@@ -166,6 +251,10 @@ static const struct tap_case cases[] = {
 	TAP_CASE(never),
 	TAP_CASE(refused),
 	TAP_CASE(remount),
+	PACKED("plain"),
+	PACKED("chunk"),
+	METABOX("plain"),
+	METABOX("chunk"),
 };
 
 int main(int argc, char **argv)

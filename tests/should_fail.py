@@ -1178,7 +1178,39 @@ def rich(bs, **kw):
     return img
 
 
+def in_tree(w):
+    """
+    What the module itself reads through the page cache, which also is a file
+    of the tree: another file's data, or its inode, is in it. dax.c maps both.
+    """
+    for what, layout in (('plain', PLAIN), ('chunk', CHUNK)):
+        text = pattern('/p', 20480)
+        img = base({'/p': File(text, layout=layout),
+                    '/v': Encoded(9000, struct.pack('<QQ', 1 << 63 | 17, 0),
+                                  plain=text[17:9017])},
+                   incompat=e.INCOMPAT_LZ4_0PADDING | e.INCOMPAT_FRAGMENTS)
+        img.sb['packed_nid'] = img.node('/p').nid
+        w.good('packed-in-tree-' + what, img)
+
+        text = pattern('/b', 20480)
+        img = base({'/b': File(text, layout=layout),
+                    '/v': File(pattern('/v', 100), layout=INLINE)},
+                   incompat=e.INCOMPAT_METABOX | e.INCOMPAT_48BIT, extslots=1)
+        v, b = img.node('/v'), img.node('/b')
+        at = img.content_pos('/b', 0) if layout == PLAIN else \
+            img.chunk('/b')['startblk_lo'] * img.bs
+        inner = bytes(img.buf[v.pos:v.end + 100])
+        img.patch(at, inner)
+        b.data = inner + text[len(inner):]
+        img.sb['metabox_nid'] = b.nid
+        img.dirent('/', 'v')['nid'] = 1 << 63
+        # Where users see it
+        v.nid = 1 << 31
+        w.good('box-in-tree-' + what, img)
+
+
 def good(w):
+    in_tree(w)
     for bs in (512, 1024, 2048, 4096):
         w.good(f'rich-{bs}', rich(bs, epoch=1700000000, fixed_nsec=5).build())
     for bs in (512, 4096):
