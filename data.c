@@ -821,6 +821,17 @@ const struct address_space_operations erofs_aops = {
 	.migrate_folio	= filemap_migrate_folio,
 };
 
+/*
+ * DAX keeps entries of its own where other files have folios, and the page cache
+ * would take them for shadows and replace them (S8). So there is no way to read
+ * a folio, for which whoever wants one in the kernel (uprobes) asks first. A page
+ * that is called dirty is the device's memory, and needs nothing.
+ */
+const struct address_space_operations erofs_dax_aops = {
+	.dirty_folio	= noop_dirty_folio,
+	.bmap		= erofs_bmap,
+};
+
 /* ---- files ---- */
 
 /*

@@ -220,6 +220,9 @@ static void erofs_inode_set_ops(struct inode *inode,
 		mapping_set_large_folios(inode->i_mapping);
 		if (erofs_inode_wants_dax(inode))
 			inode->i_flags |= S_DAX;
+		/* never, where the kernel has no DAX */
+		if (IS_DAX(inode))
+			inode->i_mapping->a_ops = &erofs_dax_aops;
 		break;
 	case S_IFDIR:
 		inode->i_op = &erofs_dir_iops;

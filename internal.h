@@ -520,6 +520,7 @@ void erofs_window_read(struct inode *inode, pgoff_t first, unsigned long nr,
 
 /* data.c */
 extern const struct address_space_operations erofs_aops;
+extern const struct address_space_operations erofs_dax_aops;
 extern const struct file_operations erofs_file_fops;
 extern const struct iomap_ops erofs_iomap_ops;
 long erofs_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

@@ -5,9 +5,11 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <linux/stat.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -163,6 +165,59 @@ static void remount(const void *arg)
 	file_is_pattern(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE);
 }
 
+/* Puts a breakpoint on the first byte of a file: an event, or -errno */
+static int probe(const char *file)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr) };
+	char *type = slurp("/sys/bus/event_source/devices/uprobe/type", NULL);
+	int fd;
+
+	if (!type)
+		tap_skip("no uprobes");
+	attr.type = atoi(type);
+	attr.uprobe_path = (uintptr_t)file;
+	free(type);
+	fd = syscall(__NR_perf_event_open, &attr, 0, -1, -1,
+		     PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Whoever asks for pages of a file while its memory is mapped, and be it the
+ * kernel, brings none into its mapping, where the entries of DAX are.
+ */
+static void no_pages(const void *arg)
+{
+	const char *dir = new_dir("mnt"), *file = below(dir, "exact");
+	const char *copy = tmp_path("copy");
+	int fd, out;
+	void *map;
+
+	(void)arg;
+	put_image("plain-4096");
+	NEED_OK(mount_file(PMEM, dir, "dax=always"), "mount");
+	fd = open_need(file, O_RDONLY);
+	map = mmap(NULL, PATTERN_EXACT_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+		   fd, 0);
+	NEED(map != MAP_FAILED, "mmap: %m");
+	CHECK(pattern_check(map, PATTERN_EXACT_SIZE, PATTERN_EXACT_SEED, 0) < 0,
+	      "mapped: differs");
+	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED), "fadvise: %m");
+	CHECK(!readahead(fd, 0, PATTERN_EXACT_SIZE), "readahead: %m");
+	CHECK(!madvise(map, PATTERN_EXACT_SIZE, MADV_WILLNEED), "madvise: %m");
+	CHECK_ERR(probe(file), -EIO, "uprobe");
+	out = open(copy, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(sendfile(out, fd, NULL, PATTERN_EXACT_SIZE) ==
+	      PATTERN_EXACT_SIZE, "sendfile: %m");
+	file_is_pattern(copy, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE);
+	munmap(map, PATTERN_EXACT_SIZE);
+	close(out);
+	close(fd);
+	CHECK(!cached(file), "in the page cache");
+	check_mapped(file, PATTERN_EXACT_SEED, PATTERN_EXACT_SIZE);
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+}
+
 /**
  * struct special - an image whose packed inode or metabox is in its tree
  * @image: its file
@@ -251,6 +306,7 @@ static const struct tap_case cases[] = {
 	TAP_CASE(never),
 	TAP_CASE(refused),
 	TAP_CASE(remount),
+	TAP_CASE(no_pages),
 	PACKED("plain"),
 	PACKED("chunk"),
 	METABOX("plain"),
