@@ -407,9 +407,11 @@ static int erofs_xattr_list_one(const struct erofs_xattr *xa, void *arg)
 	err = erofs_xattr_suffix(xa, suffix);
 	if (err)
 		return err;
+	/* shorter than its parts where there is a NUL in one of them */
 	len = scnprintf(name, sizeof(name), "%s%.*s%.*s", prefix, infix_len,
 			infix, xa->desc.name_len, suffix);
-	if (len > XATTR_NAME_MAX)
+	if (len > XATTR_NAME_MAX ||
+	    len != strlen(prefix) + infix_len + xa->desc.name_len)
 		return 0;
 	return erofs_xattr_emit(list, name, len + 1);
 }

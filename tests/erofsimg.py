@@ -875,8 +875,9 @@ class Image:
                 if node.kind in (S_IFCHR, S_IFBLK):
                     rdev = f'{node.major}:{node.minor}'
             nlink = 1 if node.nlink1 and not node.extended else node.nlink_
+            # Nobody can ask for a name that has a NUL in it
             shown = {n: v for n, v in node.xattrs.items()
-                     if not n.startswith('#')}
+                     if not n.startswith('#') and '\0' not in n}
             quoted = path.encode('utf-8', 'surrogateescape')
             quoted = ''.join(chr(c) if 0x21 <= c < 0x7f and c != 0x25
                              else f'%{c:02x}' for c in quoted)

@@ -1332,6 +1332,12 @@ def good(w):
     # The bit is also that of deduplication, which needs no packed inode
     w.good('prefixes-no-packed', base(nodes_again(), prefixes=names,
                                       incompat=e.INCOMPAT_FRAGMENTS))
+    # What a NUL cuts off would be listed as a name that is not there
+    w.good('xattr-name-nul', base(
+        {'/v': File(b'v', xattrs={'user.nu\0l': b'1', 'user.in\0fix.a': b'2',
+                                  'user.nu': b'3', 'user.\0': b'4',
+                                  'user.end\0': b'5'})},
+        prefixes=[(1, 'in\0fix.')]))
     img = base(nodes_again(), compat=e.COMPAT_ISHARE_XATTRS,
                prefixes=[(0, 'erofs.fingerprint.v1')])
     w.good('ishare', img)
