@@ -78,8 +78,8 @@ static int erofs_super_xattrs(const struct erofs_super_block *raw,
 	sb->xattr_filter = (sb->compat & EROFS_FEATURE_COMPAT_XATTR_FILTER) &&
 			   !raw->xattr_filter_reserved;
 	sb->prefix_pos = (u64)le32_to_cpu(raw->xattr_prefix_start) * 4;
-	if (sb->incompat & EROFS_FEATURE_INCOMPAT_XATTR_PREFIXES)
-		sb->prefix_count = raw->xattr_prefix_count;
+	/* whatever the feature bits say: section 20.4 */
+	sb->prefix_count = raw->xattr_prefix_count;
 	if (sb->prefix_count > EROFS_XATTR_PREFIX_MAX)
 		return erofs_refuse(fault, -EUCLEAN,
 				    "too many long xattr prefixes",

@@ -1332,6 +1332,10 @@ def good(w):
     # The bit is also that of deduplication, which needs no packed inode
     w.good('prefixes-no-packed', base(nodes_again(), prefixes=names,
                                       incompat=e.INCOMPAT_FRAGMENTS))
+    # The count alone says that there are any
+    img = base(nodes_again(), prefixes=names)
+    img.sb['feature_incompat'] &= ~e.INCOMPAT_XATTR_PREFIXES
+    w.good('prefixes-no-bit', img)
     # What a NUL cuts off would be listed as a name that is not there
     w.good('xattr-name-nul', base(
         {'/v': File(b'v', xattrs={'user.nu\0l': b'1', 'user.in\0fix.a': b'2',

@@ -20,7 +20,7 @@ static bool super_is_valid(const u8 *b, u32 sb_size, u32 blkszbits_max)
 {
 	const u32 compat = get_le(b + 8, 4);
 	const u32 incompat = get_le(b + 80, 4);
-	u32 prefixes = incompat & 0x40 ? b[91] : 0;
+	const u32 prefixes = b[91];
 
 	if (b[12] < 9 || b[12] > 16 || b[12] > blkszbits_max || b[90])
 		return false;
@@ -69,7 +69,7 @@ bool naive_super(const u8 *raw, size_t len, u32 blkszbits_max,
 		.algorithms	= incompat & 2 ? get_le(b + 84, 2) : 1,
 		.extra_devices	= incompat & 8 ? get_le(b + 86, 2) : 0,
 		.devt_pos	= get_le(b + 88, 2) * 128,
-		.prefix_count	= incompat & 0x40 ? b[91] : 0,
+		.prefix_count	= b[91],
 		.prefix_pos	= get_le(b + 92, 4) * 4,
 		.packed_nid	= incompat & 0x20 ? get_le(b + 96, 8) : 0,
 		.xattr_filter	= (b[8] & 4) && !b[104],
