@@ -591,6 +591,29 @@ static int erofs_iomap_encoded(struct iomap *iomap,
 	return 0;
 }
 
+/*
+ * Does it take metadata, which may have to be read, to find these bytes? Blocks
+ * of flat files alone are found without, and their tails are metadata. It is
+ * asked of the whole range at once: when a part of it is on its way, EAGAIN of
+ * the next one comes too late for who could go where it may wait.
+ */
+static bool erofs_iomap_waits(const struct inode *inode, u64 pos, u64 length)
+{
+	const u64 size = i_size_read(inode);
+	const u32 bs = i_blocksize(inode);
+
+	if (pos >= size)
+		return false;
+	switch (EROFS_I(inode)->layout) {
+	case EROFS_LAYOUT_FLAT_PLAIN:
+		return false;
+	case EROFS_LAYOUT_FLAT_INLINE:
+		return min(pos + length, size) > round_up(size, bs) - bs;
+	default:
+		return true;
+	}
+}
+
 static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 			     unsigned int flags, struct iomap *iomap,
 			     struct iomap *srcmap)
@@ -604,6 +627,8 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
+	if ((flags & IOMAP_NOWAIT) && erofs_iomap_waits(inode, pos, length))
+		return -EAGAIN;
 	err = erofs_map_blocks(inode, pos, &ext);
 	if (err)
 		return err;

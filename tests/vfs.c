@@ -1082,6 +1082,58 @@ static void direct_io(const void *arg)
 	CHECK(possible, "no file can be opened for direct I/O");
 }
 
+/*
+ * Without waiting there is what can be found without a read of metadata, and
+ * nothing else: no chunk, no tail. What then is read is right.
+ */
+static void direct_nowait(const void *arg)
+{
+	static const struct {
+		const char *image, *name;
+		off_t off;
+		size_t len;
+		int err;
+	} what[] = {
+		{ "plain-4096", "exact", 0, 4096, 0 },
+		{ "plain-4096", "exact", 65536, 8192, 0 },
+		{ "default-4096", "sizes/4097", 0, 4096, 0 },
+		{ "default-4096", "sizes/4097", 0, 8192, -EAGAIN },
+		{ "default-4096", "sizes/4097", 4096, 4096, -EAGAIN },
+		{ "default-4096", "sizes/4097", 8192, 4096, 0 },
+		{ "default-4096", "sizes/100", 0, 4096, -EAGAIN },
+		{ "chunk4-64k-4096", "exact", 0, 4096, -EAGAIN },
+		{ "chunk8-4k-4096", "exact", 0, 4096, -EAGAIN },
+		{ "chunk8-4k-4096", "exact", PATTERN_EXACT_SIZE, 4096, 0 },
+		{ "chunk8-4k-4096", "sparse/hole-start", 0, 4096, -EAGAIN },
+	};
+	static char mem[12288];
+	char *buf = (char *)(((uintptr_t)mem + 4095) & ~4095UL);
+	char at[16];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		struct iovec iov = { buf, what[i].len };
+		const char *path;
+		struct stat st;
+		ssize_t n;
+		int fd;
+
+		snprintf(at, sizeof(at), "mnt%zu", i);
+		path = below(mount_image(what[i].image, via_of(arg), at),
+			     what[i].name);
+		fd = open_need(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		n = preadv2(fd, &iov, 1, what[i].off, 8 /* RWF_NOWAIT */);
+		CHECK_ERR(n < 0 ? -errno : 0, what[i].err, path);
+		if (n < 0)
+			n = pread(fd, buf, what[i].len, what[i].off);
+		NEED(!fstat(fd, &st), "%m");
+		CHECK((n > 0 || what[i].off >= st.st_size) &&
+		      check_content(what[i].name, buf, n, what[i].off),
+		      "%s: %zd bytes, or other ones", path, n);
+		close(fd);
+	}
+}
+
 /* Read directly while the page cache holds it, and the other way round */
 static void direct_and_cached(const void *arg)
 {
@@ -2154,6 +2206,7 @@ static const struct tap_case cases[] = {
 	ON_BOTH(read_edges),
 	ON_BOTH(advice),
 	ON_BOTH(direct_io),
+	{ .name = "direct_nowait.block", .fn = direct_nowait, .arg = &via_block },
 	ON_BOTH(direct_and_cached),
 	ON_BOTH(fiemap),
 	ON_BOTH(fiemap_holes),
