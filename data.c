@@ -870,8 +870,8 @@ static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
 	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
 	const size_t count = iov_iter_count(to);
 	struct erofs_extent ext;
+	size_t len, got;
 	ssize_t ret;
-	size_t len;
 	u64 at;
 	int err;
 
@@ -891,8 +891,16 @@ static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
 		return 0;
 
 	iov_iter_truncate(to, len);
+	/* a store may find out in the middle of it, or not at all */
+	if (iov_iter_alignment(to) & ext.dev->dio_mem_mask) {
+		iov_iter_reexpand(to, count);
+		return 0;
+	}
 	ret = erofs_file_direct(ext.dev, at, to);
-	iov_iter_reexpand(to, count - (ret > 0 ? ret : 0));
+	got = max_t(ssize_t, ret, 0);
+	/* it may have taken more of @to than it has filled */
+	iov_iter_revert(to, len - iov_iter_count(to) - got);
+	iov_iter_reexpand(to, count - got);
 	return ret == -EINVAL || ret == -EOPNOTSUPP ? 0 : ret;
 }
 

@@ -305,7 +305,7 @@ const struct erofs_dev_ops erofs_file_ops = {
  * erofs_file_direct - read past every cache into the user's memory
  * @dev: a device on a file that can do direct reads
  * @pos: first byte on @dev
- * @to: where to
+ * @to: where to; more of it may be taken than was read, also on failure
  *
  * Context: sleeps.
  * Return: bytes read, or an errno.
