@@ -13,7 +13,7 @@
  * same file into user memory takes mmap_lock inside the file's own lock: for a
  * direct read, and on many filesystems (XFS, NFS, those of the kernel's own
  * numbers) for any read. So a submitter only tries that lock (IOCB_NOWAIT); where
- * it cannot have it, a worker, which holds nothing, reads.
+ * it cannot have it, or gets only a part, a worker, which holds nothing, reads.
  *
  * All reads run with the credentials of the file's opener, those of metadata
  * like those of data (B10), always through the struct file (B2), without coming
@@ -22,9 +22,9 @@
  * Of the invariants of io.c: device and range of a request stay as they were
  * submitted, whatever becomes of it here (1). A task that goes on with it later
  * takes a submitter's reference of its own (2; B5). However a read ends, at once,
- * queued, or given to a worker, one erofs_req_end() follows (3; B13), and short
- * is an error: a request never reaches behind the size that the file had at
- * mount (3; B7, B8, B12).
+ * queued, or given to a worker, one erofs_req_end() follows (3; B13), and what is
+ * short when a worker has asked for the rest is an error: a request never reaches
+ * behind the size that the file had at mount (3; B7, B8, B12).
  *
  * No locks.
  */
@@ -133,12 +133,22 @@ static size_t erofs_file_undirect(struct erofs_req *req, size_t got)
 	return tail;
 }
 
-/* Any context. Short is an error: the range lies inside the file of the mount. */
+/* Any context: the part that goes direct is there, or will not be. */
 static void erofs_file_end(struct erofs_req *req, ssize_t ret)
 {
-	if (ret >= 0)
-		ret = ret == req->expect ? 0 : -EIO;
-	erofs_req_end(req, ret);
+	erofs_req_end(req, min_t(ssize_t, ret, 0));
+}
+
+/*
+ * A stack of filesystems may find out late that it cannot read direct. And some
+ * then read through their cache by themselves (a file that fs-verity has sealed
+ * meanwhile, extents of btrfs that are compressed), so that who may not wait gets
+ * what is cached, and no more.
+ */
+static bool erofs_file_undone(const struct erofs_req *req, ssize_t ret)
+{
+	return ret == -EAGAIN || ret == -EINVAL || ret == -EOPNOTSUPP ||
+	       (ret >= 0 && ret < req->expect);
 }
 
 /* The part that goes direct, once more, by a task that may wait for locks. */
@@ -149,14 +159,16 @@ static void erofs_file_again(struct work_struct *work)
 	unsigned int nofs = memalloc_nofs_save();
 	struct iov_iter iter;
 	ssize_t ret;
+	size_t got;
 
 	erofs_file_iter(req, &iter, req->from, req->expect);
 	ret = erofs_file_iocb(req->dev, req->pos + req->from, IOCB_DIRECT,
 			      &iter);
-	/* a stack of filesystems may find out late that it cannot do this */
-	if (ret == -EINVAL || ret == -EOPNOTSUPP)
-		ret = erofs_file_buffered(req, req->from, req->expect, true) ?:
-		      req->expect;
+	if (erofs_file_undone(req, ret)) {
+		got = max_t(ssize_t, ret, 0);
+		ret = erofs_file_buffered(req, req->from + got,
+					  req->expect - got, true);
+	}
 	erofs_file_end(req, ret);
 	memalloc_nofs_restore(nofs);
 	revert_creds(old);
@@ -175,7 +187,7 @@ static void erofs_file_complete(struct kiocb *iocb, long ret)
 {
 	struct erofs_req *req = container_of(iocb, struct erofs_req, iocb);
 
-	if (ret == -EAGAIN || ret == -EINVAL || ret == -EOPNOTSUPP)
+	if (erofs_file_undone(req, ret))
 		erofs_file_defer(req);
 	else
 		erofs_file_end(req, ret);

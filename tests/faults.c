@@ -31,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -881,23 +882,32 @@ static off_t where_it_lies(int fd, off_t off)
 	return m.extent.fe_physical + off - m.extent.fe_logical;
 }
 
-/* An ext4 whose file is sealed by fs-verity, at dir; the disk is a file, too */
-static void make_sealed(const char *disk, const char *dir, const char *image)
+/* An ext4 that knows fs-verity, at dir; the disk is a file, too */
+static void make_sealable(const char *disk, const char *dir, const char *image)
+{
+	NEED(!run("truncate -s 32M %s && mke2fs -q -t ext4 -b 4096 -O verity %s",
+		  disk, disk), "ext4");
+	NEED(!run("mount -o loop %s %s", disk, dir), "mount of ext4");
+	copy_file(image, below(dir, "image"));
+}
+
+static void seal(const char *path)
 {
 	struct fsverity_enable_arg arg = {
 		.version = 1, .hash_algorithm = FS_VERITY_HASH_ALG_SHA256,
 		.block_size = 4096,
 	};
-	int fd;
+	int fd = open_need(path, O_RDONLY);
 
-	NEED(!run("truncate -s 32M %s && mke2fs -q -t ext4 -b 4096 -O verity %s",
-		  disk, disk), "ext4");
-	NEED(!run("mount -o loop %s %s", disk, dir), "mount of ext4");
-	copy_file(image, below(dir, "image"));
-	fd = open_need(below(dir, "image"), O_RDONLY);
 	if (ioctl(fd, FS_IOC_ENABLE_VERITY, &arg))
 		tap_skip("no fs-verity: %m");
 	close(fd);
+}
+
+static void make_sealed(const char *disk, const char *dir, const char *image)
+{
+	make_sealable(disk, dir, image);
+	seal(below(dir, "image"));
 	NEED(!run("umount %s && mount -o loop,ro %s %s", dir, disk, dir),
 	     "mount of the sealed");
 }
@@ -970,6 +980,75 @@ static void tampered(const void *arg)
 	NEED_OK(mount_at(&s.src, s.mnt), "mount at the end");
 	tree_equals(s.mnt, data_path(image_find(w->image)->dump));
 	NEED_OK(do_umount(s.mnt, 0), "umount");
+	NEED_OK(do_umount(dir, 0), "umount of the sealed");
+}
+
+/* Of each two pages from there on the cache holds one */
+static void cache_some(const char *path, off_t off)
+{
+	const off_t end = off + PATTERN_EXACT_SIZE;
+	int fd = open_need(path, O_RDONLY);
+	char buf[4096];
+
+	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	for (; off < end; off += 8192)
+		NEED(pread(fd, buf, sizeof(buf), off) == sizeof(buf), "%m");
+	close(fd);
+}
+
+/* Folios grow as a file is read on, and so does what is asked for at a time */
+static void read_on(const char *file)
+{
+	int fd = open_need(file, O_RDONLY);
+	char buf[4096];
+	off_t off;
+
+	for (off = 0; off < (off_t)PATTERN_EXACT_SIZE; off += sizeof(buf))
+		CHECK(pread(fd, buf, sizeof(buf), off) == sizeof(buf) &&
+		      pattern_check(buf, sizeof(buf), PATTERN_EXACT_SEED, off) < 0,
+		      "wrong at %lld, or not there: %m", (long long)off);
+	close(fd);
+}
+
+/* What is read of it before it is asked for; 0: one page */
+static void set_readahead(const char *dir, unsigned int kb)
+{
+	struct stat st;
+
+	NEED(!stat(dir, &st), "%s: %m", dir);
+	NEED(!run("echo %u > /sys/dev/block/%u:%u/bdi/read_ahead_kb", kb,
+		  major(st.st_dev), minor(st.st_dev)), "read_ahead_kb");
+}
+
+/*
+ * A file that is sealed when it is mounted already is no longer read past its
+ * cache, whatever is asked for: a reader who may not wait gets what is cached, which
+ * is short, and no error.
+ */
+static void sealed_later(const void *arg)
+{
+	const struct image *img = image_find("default-4096");
+	const char *dir = new_dir("sealed"), *mnt = new_dir("mnt");
+	const char *image = below(dir, "image"), *file = below(mnt, "exact");
+	unsigned int i;
+	off_t at;
+
+	(void)arg;
+	make_sealable(tmp_path("sealed.disk"), dir, data_path(img->image));
+	set_readahead(dir, 0);
+	NEED_OK(mount_file(image, mnt, "directio"), "mount");
+	at = data_position(file);
+	seal(image);
+	for (i = 0; i < 16 && !tap_failed(); i++) {
+		forget_all(-1);
+		cache_some(image, at);
+		read_on(file);
+	}
+	forget_all(-1);
+	tree_equals(mnt, data_path(img->dump));
+	NEED_OK(do_umount(mnt, 0), "umount");
+	/* A loop device is used again */
+	set_readahead(dir, 128);
 	NEED_OK(do_umount(dir, 0), "umount of the sealed");
 }
 
@@ -1717,6 +1796,7 @@ static void make_cases(void)
 	for (i = 0; i < 2; i++)
 		add_sweep(tampered, "tampered", &(struct sweep) {
 			.in = &inject_eio, .image = images[i] });
+	add(sealed_later, "sealed_later", NULL);
 	add(damage, "damage.tmpfs", &on_tmpfs);
 	add(damage, "damage.ext4", &on_ext4);
 	add_kills(images[0], true);
