@@ -884,7 +884,7 @@ static ssize_t erofs_direct_piece(struct inode *inode, u64 pos,
 	if (ext.kind == EROFS_EXT_HOLE)
 		return iov_iter_zero(len, to);
 	if (ext.kind != EROFS_EXT_PLAIN || !ext.dev->can_direct ||
-	    ext.dev->wq || sbi->opts.io_mode == EROFS_IO_BUFFERED)
+	    ext.dev->stacked || sbi->opts.io_mode == EROFS_IO_BUFFERED)
 		return 0;
 	len &= ~(size_t)ext.dev->dio_mask;
 	if (!len || ((ext.dev->base + at) & ext.dev->dio_mask))

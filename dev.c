@@ -226,11 +226,28 @@ static int erofs_dev_stack(struct super_block *sb, struct erofs_dev *dev)
 				  "%pD lies too deep in stacked filesystems, %d (%d)",
 				  dev->file, depth, FILESYSTEM_MAX_STACK_DEPTH);
 	sb->s_stack_depth = max(sb->s_stack_depth, depth);
-	if (!lower->s_stack_depth && !nested)
+	dev->stacked = lower->s_stack_depth || nested;
+	return 0;
+}
+
+/*
+ * The levels of a stack may not wait for each other's workers. And where each read
+ * is a worker's, and waits, those of a server that is gone are all that a queue has
+ * (256, and 1024 on newer kernels): no other mount may stand behind them, the
+ * less so as the server may be reading from it. One for all devices of a mount,
+ * and without a rescuer, as nobody frees memory by reading, costs no thread.
+ */
+static int erofs_dev_queue(struct super_block *sb, struct erofs_dev *dev)
+{
+	struct erofs_sb_info *sbi = EROFS_SB(sb);
+
+	if (!dev->stacked && (dev->can_peek || dev->no_locks))
 		return 0;
-	/* one for each mount, lest the levels of a stack wait for each other */
-	dev->wq = alloc_workqueue("erofs/%s", WQ_UNBOUND | WQ_HIGHPRI, 0,
-				  sb->s_id);
+	if (!sbi->file_wq)
+		sbi->file_wq = alloc_workqueue("erofs/%s",
+					       WQ_UNBOUND | WQ_HIGHPRI, 0,
+					       sb->s_id);
+	dev->wq = sbi->file_wq;
 	return dev->wq ? 0 : -ENOMEM;
 }
 
@@ -256,7 +273,9 @@ static int erofs_dev_open_file(struct super_block *sb, struct erofs_dev *dev,
 		return erofs_fail(sb, PTR_ERR(dev->watch),
 				  "cannot see who watches %pD", dev->file);
 	err = erofs_dev_stack(sb, dev);
-	return err ?: erofs_file_probe(sb, dev);
+	if (!err)
+		err = erofs_file_probe(sb, dev);
+	return err ?: erofs_dev_queue(sb, dev);
 }
 
 /*
@@ -365,11 +384,12 @@ void erofs_devices_close(struct erofs_sb_info *sbi)
 {
 	unsigned int i;
 
+	if (sbi->file_wq)
+		destroy_workqueue(sbi->file_wq);
+	sbi->file_wq = NULL;
 	for (i = 0; i < sbi->nr_devs; i++) {
 		struct erofs_dev *dev = &sbi->devs[i];
 
-		if (dev->wq)
-			destroy_workqueue(dev->wq);
 		if (dev->dax_dev)
 			fs_put_dax(dev->dax_dev, NULL);
 		if (!IS_ERR(dev->watch))

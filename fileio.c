@@ -301,7 +301,7 @@ static void erofs_file_submit(struct erofs_req *req)
 		erofs_req_end(req, err);
 		return;
 	}
-	if (!req->dev->wq && !req->alone && erofs_file_read(req, false))
+	if (!req->dev->stacked && !req->alone && erofs_file_read(req, false))
 		return;
 	/* the worker is a submitter of its own */
 	refcount_inc(&req->ref);

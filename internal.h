@@ -112,8 +112,9 @@ struct erofs_dev_ops {
  * @can_direct: the file can do direct reads
  * @can_peek: the file can be asked for what its cache holds
  * @no_locks: reading the file takes no lock that a reader could hold
+ * @stacked: reads are issued by workers, lest the reader's stack be too deep
  * @watch: where somebody fills @file while it is read, else NULL
- * @wq: issues reads where the reader's stack could become too deep, or NULL
+ * @wq: the mount's workqueue, or NULL where the module's will do
  * @dax_dev: direct access of @bdev's memory, or NULL
  * @dax_start: byte of @dax_dev at which @bdev begins
  * @zcache: internal inode whose page cache keeps stored bytes, or NULL
@@ -133,6 +134,7 @@ struct erofs_dev {
 	bool can_direct;
 	bool can_peek;
 	bool no_locks;
+	bool stacked;
 	struct erofs_watch *watch;
 	struct workqueue_struct *wq;
 	struct dax_device *dax_dev;
@@ -199,6 +201,7 @@ struct erofs_prefix {
  * @want_file: mounted as erofs.file: the primary device has to be a file
  * @devs: opened devices; index 0 is the primary
  * @nr_devs: entries in @devs; 1 where extra devices are flattened
+ * @file_wq: for devices whose readers may not wait behind others', or NULL
  * @slots: device table, @desc.extra_devices entries
  * @by_uni: extra devices that have a place in the unified space, ascending
  * @nr_by_uni: entries in @by_uni
@@ -227,6 +230,7 @@ struct erofs_sb_info {
 	bool want_file;
 	struct erofs_dev *devs;
 	unsigned int nr_devs;
+	struct workqueue_struct *file_wq;
 	struct erofs_slot_desc *slots;
 	u32 *by_uni;
 	unsigned int nr_by_uni;

@@ -284,14 +284,32 @@ struct sweep {
 	unsigned int percent;		/* of bios that fail */
 };
 
-static void start_fuse(struct source *src, bool direct)
+/* The files of from at lower, and what says which reads go wrong */
+static struct fuse_control *start_server(const char *from, const char *lower,
+					 bool direct)
 {
-	const char *from = new_dir("from"), *lower = new_dir("lower");
-	const char *file = tmp_path("control");
-	int i, fd;
+	struct fuse_control *shared;
+	char file[PATH_MAX];
+	int fd;
 
 	if (access("/dev/fuse", F_OK))
 		tap_skip("no /dev/fuse");
+	snprintf(file, sizeof(file), "%s.control", from);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	NEED(fd >= 0 && !ftruncate(fd, 4096), "%s: %m", file);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	NEED(shared != MAP_FAILED, "%m");
+	close(fd);
+	NEED(!run("%s %s -c %s %s %s > /dev/null", tool_path("fusefs"),
+		  direct ? "-D" : "", file, from, lower), "fusefs");
+	return shared;
+}
+
+static void start_fuse(struct source *src, bool direct)
+{
+	const char *from = new_dir("from"), *lower = new_dir("lower");
+	int i;
+
 	copy_file(src->path, below(from, "image"));
 	src->path = below(lower, "image");
 	for (i = 0; i < src->nr_dev; i++) {
@@ -301,13 +319,7 @@ static void start_fuse(struct source *src, bool direct)
 		copy_file(src->dev[i], below(from, name));
 		src->dev[i] = below(lower, name);
 	}
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	NEED(fd >= 0 && !ftruncate(fd, 4096), "%s: %m", file);
-	control = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	NEED(control != MAP_FAILED, "%m");
-	close(fd);
-	NEED(!run("%s %s -c %s %s %s > /dev/null", tool_path("fusefs"),
-		  direct ? "-D" : "", file, from, lower), "fusefs");
+	control = start_server(from, lower, direct);
 }
 
 static void set_up(struct subject *s, const struct sweep *w)
@@ -1201,6 +1213,84 @@ static void stall(const void *arg)
 	CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
 }
 
+/* More than a workqueue lets run at once: 256, and 1024 on newer kernels */
+#define STUCK_READS	1200
+
+/* Opens what is to be stuck on a server of its own, which answers yet */
+static int stuck_open(struct fuse_control **server)
+{
+	const char *from = new_dir("stuck-from"), *lower = new_dir("stuck-lower");
+	const char *dir = new_dir("stuck");
+
+	copy_file(data_path(image_find("full")->image), below(from, "image"));
+	*server = start_server(from, lower, true);
+	NEED_OK(mount_file(below(lower, "image"), dir, NULL), "mount");
+	return open_need(below(dir, "big"), O_RDONLY);
+}
+
+/* Each page is asked for by itself, and nobody waits for any */
+static void stuck_reads(int fd, struct fuse_control *server)
+{
+	off_t page;
+
+	drop_caches();
+	server->seen = 0;
+	server->stall = 1;
+	server->last = 1;
+	server->nth = 1;
+	for (page = 0; page < STUCK_READS; page++)
+		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
+}
+
+static void stuck_right(int fd)
+{
+	char buf[4096];
+	off_t off;
+
+	for (off = 0; off < STUCK_READS * 4096; off += 4096)
+		NEED(pread(fd, buf, 4096, off) == 4096 &&
+		     pattern_check(buf, 4096, PATTERN_BIG_SEED, off) < 0,
+		     "wrong at %lld, or not there: %m", (long long)off);
+}
+
+/*
+ * Reads of a server that does not answer are as many as there may be at a time. What
+ * lies with another server is read all the same.
+ */
+static void stuck_server(const void *arg)
+{
+	struct source src = { .path = data_path(image_find("default-4096")->image) };
+	const char *mnt = new_dir("mnt"), *file = below(mnt, "exact");
+	const double end = now_s() + 30;
+	struct fuse_control *server;
+	pid_t pid, ended;
+	int fd, status;
+
+	(void)arg;
+	start_fuse(&src, true);
+	NEED_OK(mount_at(&src, mnt), "mount");
+	fd = stuck_open(&server);
+	stuck_reads(fd, server);
+	pid = fork();
+	if (!pid)
+		_exit(!file_is_pattern(file, PATTERN_EXACT_SEED,
+				       PATTERN_EXACT_SIZE));
+	do {
+		usleep(10000);
+		ended = waitpid(pid, &status, WNOHANG);
+	} while (!ended && now_s() < end);
+	CHECK(ended == pid, "it stands behind reads of another server");
+	CHECK(server->seen == 1, "that server answers");
+	server->stall = 0;
+	if (!ended)
+		NEED(waitpid(pid, &status, 0) == pid, "%m");
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "status %x", status);
+	stuck_right(fd);
+	close(fd);
+	tap_note("%u reads", server->seen);
+	CHECK(server->seen >= STUCK_READS, "few of them were stuck");
+}
+
 /* ----------------------------------- an index that changes between two lookups */
 
 /* As claims_more() of should_fail.py has made it: the record, and what it says */
@@ -1788,6 +1878,7 @@ static void make_cases(void)
 		.image = images[0], .fuse = true });
 	add_sweep(stall, "stall", &(struct sweep) {
 		.image = images[1], .fuse = true, .direct = true });
+	add(stuck_server, "stuck_server", NULL);
 	add(index_changes, "index_changes", NULL);
 	for (i = 0; i < (long_run ? nr : 2); i++)
 		add_sweep(changing, "changing", &(struct sweep) {
