@@ -304,20 +304,30 @@ struct inode *erofs_iget(struct super_block *sb, u64 nid)
 
 /* ---- attributes ---- */
 
+/* Who asks cannot know which device a range lies on: what holds for each of them. */
 static void erofs_stat_dio(const struct inode *inode, struct kstat *stat)
 {
-	const struct erofs_dev *dev = erofs_primary(EROFS_SB(inode->i_sb));
+	const struct erofs_sb_info *sbi = EROFS_SB(inode->i_sb);
+	u32 mem = 0, offset = 0;
+	unsigned int i;
 
 	stat->result_mask |= STATX_DIOALIGN;
 	if (erofs_layout_encoded(EROFS_I(inode)->layout))
 		return;
-	if (dev->bdev) {
-		stat->dio_mem_align = bdev_dma_alignment(dev->bdev) + 1;
-		stat->dio_offset_align = bdev_logical_block_size(dev->bdev);
-	} else if (dev->can_direct) {
-		stat->dio_mem_align = dev->dio_mem_mask + 1;
-		stat->dio_offset_align = dev->dio_mask + 1;
+	for (i = 0; i < sbi->nr_devs; i++) {
+		const struct erofs_dev *dev = &sbi->devs[i];
+
+		if (!dev->bdev && !dev->can_direct)
+			return;
+		mem = max_t(u32, mem, dev->bdev ?
+			    bdev_dma_alignment(dev->bdev) + 1 :
+			    dev->dio_mem_mask + 1);
+		offset = max_t(u32, offset, dev->bdev ?
+			       bdev_logical_block_size(dev->bdev) :
+			       dev->dio_mask + 1);
 	}
+	stat->dio_mem_align = mem;
+	stat->dio_offset_align = offset;
 }
 
 /**

@@ -12,9 +12,12 @@
 #include <limits.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
+#include <linux/stat.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib_mount.h"
@@ -27,6 +30,10 @@ static const char * const images[] = {
 static const char * const files[] = {
 	"alt", "first", "pairs", "reverse", "same", "second", "three",
 };
+
+#ifndef STATX_DIOALIGN
+#define STATX_DIOALIGN	0x00002000U
+#endif
 
 #define CHUNKS		48
 #define DATA_AT		0x20000		/* where the stores' data begin */
@@ -392,9 +399,91 @@ static void flattened(const void *arg)
 	}
 }
 
+/* What statx promises of a file, wherever its chunks lie, is read directly */
+static void promised(const char *dir, const char *file, unsigned int chunk)
+{
+	static char mem[CHUNKS * 4096 + 4096];
+	char *buf = (char *)(((uintptr_t)mem + 4095) & ~4095UL);
+	const size_t size = CHUNKS * chunk;
+	struct statx stx = {};
+	size_t off, unit;
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	NEED(!syscall(__NR_statx, AT_FDCWD, path, 0, STATX_DIOALIGN, &stx),
+	     "statx: %m");
+	if (!(stx.stx_mask & STATX_DIOALIGN))
+		tap_skip("statx has no DIOALIGN");
+	unit = stx.stx_dio_offset_align;
+	CHECK(unit == 4096, "%s: a unit of %zu bytes", file, unit);
+	CHECK(stx.stx_dio_mem_align && stx.stx_dio_mem_align <= 4096,
+	      "%s: memory to %u bytes", file, stx.stx_dio_mem_align);
+	fd = open_need(path, O_RDONLY | O_DIRECT);
+	for (off = 0; unit && off < size; off += unit)
+		NEED(pread(fd, buf + off, unit, off) == (ssize_t)unit,
+		     "%s: %zu bytes at %zu: %m", file, unit, off);
+	check_bytes(file, chunk, buf, off, 0, "as promised");
+	close(fd);
+}
+
+/* One of three block devices has larger sectors than the others */
+static void sectors(const void *arg)
+{
+	const char *dir = new_dir("mnt");
+	char name[3][64];
+	struct source src;
+	int fd[3], i;
+	size_t k;
+
+	(void)arg;
+	image_source(image_find("dev3-4096-4096"), VIA_PATH, &src);
+	for (i = 0; i < 3; i++) {
+		fd[i] = loop_open(i ? src.dev[i - 1] : src.path, name[i],
+				  sizeof(name[i]));
+		NEED_OK(fd[i], "loop device");
+		NEED(!ioctl(fd[i], LOOP_SET_BLOCK_SIZE, i == 1 ? 4096UL : 512UL),
+		     "LOOP_SET_BLOCK_SIZE: %m");
+	}
+	src.path = name[0];
+	src.dev[0] = name[1];
+	src.dev[1] = name[2];
+	NEED_OK(mount_at(&src, dir), "mount");
+	for (k = 0; k < ARRAY_SIZE(files); k++)
+		promised(dir, files[k], 4096);
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+	for (i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+/* Where one of the stores cannot do it, nothing is promised */
+static void undirect(const void *arg)
+{
+	const char *dir = new_dir("mnt"), *lower = new_dir("lower");
+	struct statx stx = {};
+	struct source src;
+
+	(void)arg;
+	image_source(image_find("dev3-4096-4096"), VIA_LOOP, &src);
+	if (do_mount("none", lower, "ramfs", 0, NULL))
+		tap_skip("no ramfs");
+	copy_file(src.dev[1], below(lower, "dev2"));
+	src.dev[1] = below(lower, "dev2");
+	src.dev_via[1] = VIA_PATH;
+	NEED_OK(mount_at(&src, dir), "mount");
+	NEED(!syscall(__NR_statx, AT_FDCWD, below(dir, "alt"), 0,
+		      STATX_DIOALIGN, &stx), "statx: %m");
+	CHECK(!stx.stx_dio_offset_align && !stx.stx_dio_mem_align,
+	      "it promises direct I/O of a device that cannot do that");
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+}
+
 int main(int argc, char **argv)
 {
-	struct tap_case cases[ARRAY_SIZE(transports) + 1];
+	static const struct tap_case others[] = {
+		TAP_CASE(flattened), TAP_CASE(sectors), TAP_CASE(undirect),
+	};
+	struct tap_case cases[ARRAY_SIZE(transports) + ARRAY_SIZE(others)];
 	size_t i;
 
 	memset(cases, 0, sizeof(cases));
@@ -403,7 +492,6 @@ int main(int argc, char **argv)
 		cases[i].fn = run_transport;
 		cases[i].arg = &transports[i];
 	}
-	cases[i].name = "flattened";
-	cases[i].fn = flattened;
+	memcpy(&cases[i], others, sizeof(others));
 	return tap_run("multidev", cases, ARRAY_SIZE(cases), argc, argv);
 }
