@@ -39,6 +39,17 @@ static int erofs_src_check(struct fs_context *fc, const struct erofs_src *src)
 	return 0;
 }
 
+/* Some inodes are only ever handed out open, and have no way to open them. */
+static int erofs_src_unopened(struct fs_context *fc,
+			      const struct erofs_src *src, int err)
+{
+	if (err == -ENXIO)
+		return erofs_src_refuse(fc, src, "it cannot be opened again");
+	errorfc(fc, "cannot open %s: %d", src->name ?: "the file descriptor",
+		err);
+	return err;
+}
+
 /*
  * A file of our own, whatever mode and flags the user's fd has, but with the
  * credentials of whoever opened that (B10), and only for reading (U5).
@@ -54,11 +65,8 @@ static int erofs_src_reopen(struct fs_context *fc, struct erofs_src *src)
 	}
 	file = dentry_open(&src->file->f_path, O_RDONLY | O_LARGEFILE,
 			   src->file->f_cred);
-	if (IS_ERR(file)) {
-		errorfc(fc, "cannot open the file descriptor again: %ld",
-			PTR_ERR(file));
-		return PTR_ERR(file);
-	}
+	if (IS_ERR(file))
+		return erofs_src_unopened(fc, src, PTR_ERR(file));
 	fput(src->file);
 	src->file = file;
 	return erofs_src_check(fc, src);
@@ -90,10 +98,8 @@ static int erofs_src_open(struct fs_context *fc, struct erofs_src *src)
 		return erofs_src_refuse(fc, src,
 					"neither block device nor regular file");
 	file = filp_open(src->name, O_RDONLY | O_LARGEFILE, 0);
-	if (IS_ERR(file)) {
-		errorfc(fc, "cannot open %s: %ld", src->name, PTR_ERR(file));
-		return PTR_ERR(file);
-	}
+	if (IS_ERR(file))
+		return erofs_src_unopened(fc, src, PTR_ERR(file));
 	src->file = file;
 	return erofs_src_check(fc, src);
 }
@@ -112,15 +118,19 @@ static int erofs_src_rename(struct erofs_src *src)
 	if (!buf)
 		return -ENOMEM;
 	name = file_path(src->file, buf, PATH_MAX);
-	if (!IS_ERR(name)) {
+	if (!IS_ERR(name))
 		name = kstrdup(name, GFP_KERNEL);
-		if (name) {
-			kfree(src->name);
-			src->name = name;
-		}
-	}
+	else if (!src->name)
+		/* too long to be shown; a mount has to have some name */
+		name = kasprintf(GFP_KERNEL, ".../%pD", src->file);
 	kfree(buf);
-	return name ? 0 : -ENOMEM;
+	if (IS_ERR(name))
+		return 0;
+	if (!name)
+		return -ENOMEM;
+	kfree(src->name);
+	src->name = name;
+	return 0;
 }
 
 /* /proc/self/fd/N may stand for a block device: then its real name counts */

@@ -369,6 +369,49 @@ static void memfd_shown(const void *arg)
 	tree_equals(mnt, dump_path(images[0]));
 }
 
+/* The folder that so many others are in that no path is long enough */
+static int far_folder(void)
+{
+	int fd = open_need(tmp_path(""), O_RDONLY | O_DIRECTORY), next;
+	char name[256];
+	size_t len;
+
+	memset(name, 'd', 255);
+	name[255] = 0;
+	for (len = 0; len <= PATH_MAX; len += 256, fd = next) {
+		NEED(!mkdirat(fd, name, 0755), "mkdir: %m");
+		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		NEED(next >= 0, "open: %m");
+		close(fd);
+	}
+	return fd;
+}
+
+static void far_shown(const void *arg)
+{
+	int dir = far_folder(), fd = openat(dir, "far", O_RDWR | O_CREAT, 0644);
+	const char *mnt = new_dir("mnt");
+	int fs = fs_open("erofs"), ret;
+	char source[PATH_MAX];
+	size_t len = 0;
+	char *data = slurp(image_path(images[0]), &len);
+
+	(void)arg;
+	NEED(fd >= 0 && fs >= 0 && data, "%m");
+	NEED(write(fd, data, len) == (ssize_t)len, "write: %m");
+	NEED_OK(cfg_fd(fs, "source", fd), "source");
+	NEED_OK(cfg_create(fs), "create");
+	close(fd);
+	close(dir);
+	ret = fs_mount(fs, 0);
+	NEED_OK(ret, "fsmount");
+	close(fs);
+	NEED_OK(attach(ret, mnt), "attach");
+	NEED(mountinfo(mnt, source, sizeof(source), NULL, 0), "no mountinfo");
+	CHECK(!strcmp(source, ".../far"), "source is %s", source);
+	tree_equals(mnt, dump_path(images[0]));
+}
+
 /* ------------------------------------------------------------- refusals */
 
 /* At FSCONFIG_SET_FD: the kind of descriptor is known by then */
@@ -418,6 +461,42 @@ static void refused_fds(const void *arg)
 	refused_fd(open(loop, O_PATH), "O_PATH of a block device", -EBADF);
 	/* A read-only loop device cannot be opened for writing at all */
 	close(fd[0]);
+}
+
+/* Of a regular file, by its type, that nothing can read and nobody can open */
+static void secret_memory(const void *arg)
+{
+	static const char * const keys[] = { "source", "device" };
+	const char *mnt = new_dir("mnt");
+	char proc[64];
+	size_t i;
+	int fd;
+
+	(void)arg;
+#ifdef __NR_memfd_secret
+	fd = syscall(__NR_memfd_secret, 0);
+#else
+	fd = -1;
+	errno = ENOSYS;
+#endif
+	if (fd < 0)
+		tap_skip("no memfd_secret: %m");
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		int fs = fs_open("erofs");
+
+		NEED_OK(fs, "fsopen");
+		if (i)
+			NEED_OK(cfg_str(fs, "source", image_path(images[0])),
+				"source");
+		NEED_OK(cfg_fd(fs, keys[i], fd), keys[i]);
+		CHECK_ERR(cfg_create(fs), -ENOTBLK, keys[i]);
+		CHECK(fs_log(fs, last_log, sizeof(last_log)),
+		      "%s: nothing in the log", keys[i]);
+		close(fs);
+	}
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	refused(mount_file(proc, mnt, NULL), -ENOTBLK, proc);
+	close(fd);
 }
 
 /* A writable descriptor that can also be read is a fine source */
@@ -1365,7 +1444,9 @@ static const struct tap_case cases[] = {
 	TAP_CASE(unlinked),
 	TAP_CASE(source_shown),
 	TAP_CASE(memfd_shown),
+	TAP_CASE(far_shown),
 	TAP_CASE(refused_fds),
+	TAP_CASE(secret_memory),
 	TAP_CASE(rdwr_fd),
 	TAP_CASE(refused_paths),
 	TAP_CASE(odd_regular),
