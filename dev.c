@@ -189,18 +189,20 @@ void erofs_src_free(struct erofs_src *src)
 }
 
 /**
- * erofs_src_same - do two sources name the same thing?
- * @a: a resolved source
- * @b: another
+ * erofs_src_same - can what one source was opened for stand for another?
+ * @a: a resolved source of a mount that is there
+ * @b: one of a mount that is asked for
  *
  * Context: any.
- * Return: true if both are one file, or one block device.
+ * Return: true if both are one file, or one block device; and somebody who fills
+ * the file now was there when @a was opened.
  */
 bool erofs_src_same(const struct erofs_src *a, const struct erofs_src *b)
 {
 	if (a->bdev || b->bdev)
 		return a->bdev == b->bdev;
-	return file_inode(a->file) == file_inode(b->file);
+	return file_inode(a->file) == file_inode(b->file) &&
+	       (erofs_watch_asked(a->file) || !erofs_watch_asked(b->file));
 }
 
 /* ---- opening ---- */

@@ -493,6 +493,7 @@ int erofs_watch_init(void);
 void erofs_watch_exit(void);
 struct erofs_watch *erofs_watch_open(struct file *file);
 void erofs_watch_close(struct erofs_watch *watch);
+bool erofs_watch_asked(const struct file *file);
 bool erofs_watch_alive(const struct erofs_watch *watch);
 int erofs_watch_holes(struct file *file, loff_t pos, size_t len);
 

@@ -133,6 +133,18 @@ bool erofs_watch_alive(const struct erofs_watch *watch)
 }
 
 /**
+ * erofs_watch_asked - is somebody asked before a file is read?
+ * @file: an open file; what counts is who watched it when it was opened
+ *
+ * Context: any.
+ * Return: true if reads through @file may be asked about.
+ */
+bool erofs_watch_asked(const struct file *file)
+{
+	return FMODE_FSNOTIFY_HSM(file->f_mode);
+}
+
+/**
  * erofs_watch_open - find out whether a file is filled while it is read
  * @file: a backing file; the kernel asks about those that somebody watched when
  *	they were opened, and about no others
@@ -146,7 +158,7 @@ struct erofs_watch *erofs_watch_open(struct file *file)
 	struct erofs_watch *watch;
 	int err;
 
-	if (!FMODE_FSNOTIFY_HSM(file->f_mode))
+	if (!erofs_watch_asked(file))
 		return NULL;
 	watch = kzalloc(sizeof(*watch), GFP_KERNEL);
 	if (!watch)
@@ -208,6 +220,11 @@ void erofs_watch_exit(void)
 }
 
 #else
+
+bool erofs_watch_asked(const struct file *file)
+{
+	return false;
+}
 
 struct erofs_watch *erofs_watch_open(struct file *file)
 {

@@ -412,6 +412,50 @@ static void filled_mapped(const void *arg)
 	end_lazy(&z);
 }
 
+static dev_t device_of(const char *path)
+{
+	struct stat st;
+
+	NEED(!stat(path, &st), "stat %s: %m", path);
+	return st.st_dev;
+}
+
+/*
+ * Mounted before anybody watches it, and again when somebody does: the second is no
+ * other name of the first, which nobody is asked about. One more is of the second,
+ * also when the daemon is gone by then, which would be missed.
+ */
+static void watched_later(const void *arg)
+{
+	const char *first = new_dir("first"), *third = new_dir("third");
+	const struct image *img = image_find(IMAGE);
+	struct lazy z;
+	int fd;
+
+	make_lazy(&z, img);
+	copy_file(z.store[0].from, z.store[0].path);
+	NEED_OK(mount_file(z.store[0].path, first, arg), "mount");
+	fd = open_need(z.store[0].path, O_RDWR);
+	NEED(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			data_position(below(first, "exact")),
+			PATTERN_EXACT_SIZE), "punch: %m");
+	close(fd);
+	start_daemon(&z, FILL);
+	NEED_OK(mount_lazy(&z, img, VIA_PATH, arg), "mount, watched");
+	CHECK(z.c->asked, "nobody has asked");
+	CHECK(exact_is_right(below(z.dir, "exact")), "it was not filled");
+	NEED_OK(do_umount(first, 0), "umount");
+	NEED_OK(mount_file(z.store[0].path, third, arg), "mount again");
+	CHECK(device_of(third) == device_of(z.dir), "a third superblock");
+	NEED_OK(do_umount(third, 0), "umount");
+	kill_daemon(&z);
+	NEED_OK(mount_file(z.store[0].path, third, arg), "mount, too late");
+	CHECK(device_of(third) == device_of(z.dir), "the daemon is not missed");
+	NEED_OK(do_umount(third, 0), "umount");
+	start_daemon(&z, FILL);
+	end_lazy(&z);
+}
+
 /* ---------------------------------------------------------------- refused */
 
 struct refusal {
@@ -730,6 +774,8 @@ static const struct tap_case cases[] = {
 	{ "filled_past_cache.buffered", filled_past_cache, "nodirectio", 0 },
 	{ "filled_mapped", filled_mapped, NULL, 0 },
 	{ "filled_mapped.buffered", filled_mapped, "nodirectio", 0 },
+	{ "watched_later", watched_later, NULL, 0 },
+	{ "watched_later.direct", watched_later, "directio", 0 },
 	{ "refused", refused, &refusals[0], 0 },
 	{ "refused.errno.direct", refused, &refusals[1], 0 },
 	{ "refused.buffered", refused, &refusals[2], 0 },
