@@ -94,7 +94,7 @@ static int erofs_dir_emit_block(struct inode *dir, struct dir_context *ctx,
 	const u64 start = round_down(ctx->pos, i_blocksize(dir));
 	const struct erofs_dirent *de = block;
 	const u32 n = erofs_disk_dirblk_count(block);
-	u32 i = DIV_ROUND_UP(ctx->pos - start, sizeof(*de));
+	u32 i = DIV_ROUND_UP_ULL(ctx->pos - start, sizeof(*de));
 
 	for (; i < n; i++) {
 		struct erofs_name name = erofs_disk_dirent_name(block, len, i);

@@ -63,7 +63,8 @@ static bool z_erofs_meta_stop(struct z_erofs_source *src)
 static struct z_erofs_run *z_erofs_run_new(const struct z_erofs_meta *meta)
 {
 	const u64 room = i_size_read(meta->ei->space) - meta->idx->records;
-	const u32 max = min_t(u64, min(meta->idx->nr, room / meta->idx->recsz) /
+	const u32 max = min_t(u64, min(meta->idx->nr,
+				       div_u64(room, meta->idx->recsz)) /
 				   Z_EROFS_RUN_STEP, U32_MAX);
 	struct z_erofs_run *run, *other;
 
