@@ -6,10 +6,11 @@
  * erofs_map_blocks() answers "where" for every layout and every caller. The
  * fill engine below it is the only writer of page-cache folios: for each folio
  * it zeroes, copies, or appends device reads, extent by extent, and never asks
- * what kind of device that is. iomap serves what reports or moves whole extents
- * (direct I/O and DAX on block devices, FIEMAP, SEEK_HOLE, bmap), but not
- * buffered reads: its readahead in 6.1 and 6.12 joins bios by sector number
- * alone and would give a multi-device image another device's bytes (C3).
+ * what kind of device that is. iomap serves who moves whole extents (direct I/O
+ * and DAX on block devices) and bmap, but not buffered reads: its readahead in 6.1
+ * and 6.12 joins bios by sector number alone and would give a multi-device image
+ * another device's bytes (C3). Nor FIEMAP and seeks, which ask for one extent after
+ * the other and would have an index decoded anew for each.
  *
  * Of the invariants of io.c, 4, 5 and 6 are kept here: by the part counter of a
  * folio, which is raised before an append and dropped where that fails (B6), by
@@ -539,7 +540,7 @@ static void erofs_readahead(struct readahead_control *rac)
 	z_erofs_job_submit(&fill.job, sync);
 }
 
-/* ---- iomap: extents for those who move or report them whole ---- */
+/* ---- iomap: extents for those who move them whole ---- */
 
 static void erofs_iomap_device(struct iomap *iomap,
 			       const struct erofs_extent *ext, u64 pos,
@@ -569,6 +570,7 @@ static int erofs_iomap_inline(struct iomap *iomap,
 		iomap->addr = erofs_primary(EROFS_SB(ext->space->i_sb))->base +
 			      at;
 	iomap->inline_data = NULL;
+	/* for bmap, which wants no bytes */
 	if (flags & IOMAP_REPORT)
 		return 0;
 	addr = erofs_buf_map(&buf, ext->space, at, iomap->length);
@@ -576,18 +578,6 @@ static int erofs_iomap_inline(struct iomap *iomap,
 		return PTR_ERR(addr);
 	iomap->inline_data = addr;
 	iomap->private = buf.folio;
-	return 0;
-}
-
-/* Nobody can use the bytes where they lie, but may be told of them. */
-static int erofs_iomap_encoded(struct iomap *iomap,
-			       const struct erofs_extent *ext,
-			       unsigned int flags)
-{
-	if (!(flags & IOMAP_REPORT))
-		return -EOPNOTSUPP;
-	iomap->type = IOMAP_MAPPED;
-	iomap->addr = ext->dev ? ext->dev->base + ext->pa : 0;
 	return 0;
 }
 
@@ -620,10 +610,9 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 {
 	const u64 size = i_size_read(inode);
 	struct erofs_extent ext;
-	u64 end;
 	int err;
 
-	/* a seek goes on for as long as there are extents, and asks nobody */
+	/* a long read of holes goes on without waiting for anything */
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
@@ -632,12 +621,8 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	err = erofs_map_blocks(inode, pos, &ext);
 	if (err)
 		return err;
-	end = ext.la + ext.len;
-	/* what is reported ends at the file's size, not at its last block */
-	if ((flags & IOMAP_REPORT) && pos < size)
-		end = min(end, size);
 	iomap->offset = pos;
-	iomap->length = pos < size ? end - pos : length;
+	iomap->length = pos < size ? ext.la + ext.len - pos : length;
 	iomap->flags = 0;
 	iomap->bdev = NULL;
 	iomap->dax_dev = NULL;
@@ -653,7 +638,7 @@ static int erofs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		erofs_iomap_device(iomap, &ext, pos, flags);
 		return 0;
 	default:
-		return erofs_iomap_encoded(iomap, &ext, flags);
+		return -EOPNOTSUPP;
 	}
 }
 
