@@ -709,8 +709,8 @@ static unsigned int allocations(const char *mnt, const char *filter)
 	snprintf(path, sizeof(path), "%s/trigger", event);
 	snprintf(text, sizeof(text), "stacktrace if %s", filter);
 	trace_set(path, text);
-	NEED(!run("cat %s/* > /dev/null 2>&1; find %s -type f -size +64k -exec cat {} + > /dev/null",
-		  mnt, mnt), "read");
+	NEED(!run("find %s -type f -size +64k -exec cat {} + > /dev/null", mnt),
+	     "read");
 	snprintf(text, sizeof(text), "!stacktrace if %s", filter);
 	trace_set(path, text);
 	snprintf(path, sizeof(path), "%s/trace", trace_dir);
