@@ -63,11 +63,11 @@ const void *erofs_dir_block(struct inode *dir, struct erofs_buf *buf, u64 blk,
 	erofs_buf_put(buf);
 	*len = min_t(u64, i_blocksize(dir), i_size_read(dir) - pos);
 	folio = k_find_folio(dir->i_mapping, index);
-	if (folio)
-		folio_put(folio);
-	else
+	if (!folio) {
 		erofs_dir_readahead(dir, index);
-	folio = read_mapping_folio(dir->i_mapping, index, NULL);
+		folio = k_find_folio(dir->i_mapping, index);
+	}
+	folio = erofs_folio_wait(dir->i_mapping, index, folio);
 	if (IS_ERR(folio))
 		return ERR_CAST(folio);
 	addr = erofs_buf_map_folio(buf, folio, pos);

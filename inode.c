@@ -91,7 +91,8 @@ static const char *erofs_get_link(struct dentry *dentry, struct inode *inode,
 
 	if (!dentry)
 		return ERR_PTR(-ECHILD);
-	folio = read_mapping_folio(inode->i_mapping, 0, NULL);
+	folio = erofs_folio_wait(inode->i_mapping, 0,
+				 k_find_folio(inode->i_mapping, 0));
 	if (IS_ERR(folio))
 		return ERR_CAST(folio);
 	link = kmemdup_nul(erofs_buf_map_folio(&buf, folio, 0), len,

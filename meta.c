@@ -13,6 +13,7 @@
  *
  * No locks but the folio's own.
  */
+#include <linux/swap.h>
 #include "internal.h"
 
 /* a miss reads the whole window around it: inodes and directories lie close */
@@ -139,8 +140,8 @@ static void erofs_space_miss(struct inode *space, pgoff_t index)
 }
 
 /**
- * erofs_folio_wait - a folio of an internal inode, when its bytes are there
- * @mapping: the inode's pages
+ * erofs_folio_wait - a folio for the module's own use, when its bytes are there
+ * @mapping: pages of an internal inode, a directory or a symlink
  * @index: which
  * @folio: it, if somebody has begun to read it, or NULL; the reference is taken over
  *
@@ -155,8 +156,10 @@ struct folio *erofs_folio_wait(struct address_space *mapping, pgoff_t index,
 {
 	int err = folio ? folio_wait_locked_killable(folio) : 0;
 
-	if (folio && !err && folio_test_uptodate(folio))
+	if (folio && !err && folio_test_uptodate(folio)) {
+		folio_mark_accessed(folio);
 		return folio;
+	}
 	if (folio)
 		folio_put(folio);
 	return err ? ERR_PTR(err) : read_mapping_folio(mapping, index, NULL);

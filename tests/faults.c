@@ -15,6 +15,7 @@
  * only the sanitizer kernel has.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -1096,7 +1097,7 @@ static void wait_for_stall(void)
 	NEED(control->hurt, "nobody reads");
 }
 
-/* They wait for other things each: a part of a pcluster, metadata, pages in a row */
+/* They wait for other things each, which are read for them and by others */
 static void wait_for_part(const struct subject *s, int fd)
 {
 	char page[4096];
@@ -1123,6 +1124,15 @@ static void wait_for_metadata(const struct subject *s, int fd)
 	nftw(s->mnt, look_at, 16, FTW_PHYS);
 }
 
+static void wait_for_entries(const struct subject *s, int fd)
+{
+	DIR *dir = opendir(s->dir);
+
+	(void)fd;
+	if (dir)
+		readdir(dir);
+}
+
 static void wait_for_pages(const struct subject *s, int fd)
 {
 	uint64_t sum;
@@ -1131,7 +1141,7 @@ static void wait_for_pages(const struct subject *s, int fd)
 }
 
 static void (*const waiters[])(const struct subject *s, int fd) = {
-	wait_for_part, wait_for_metadata, wait_for_pages,
+	wait_for_part, wait_for_metadata, wait_for_entries, wait_for_pages,
 };
 
 static pid_t start_waiter(const struct subject *s, unsigned int how)
