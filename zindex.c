@@ -192,8 +192,9 @@ static void z_pack_locate(const struct z_erofs_index *idx, u64 k,
 		first = c4 + c2;
 		at += 4 * c4 + 2 * c2;
 	}
-	pack->i = (k - first) % pack->n;
-	*pos = at + (k - first) / pack->n * (pack->n == 16 ? 32 : 8);
+	k -= first;
+	pack->i = k & (pack->n - 1);
+	*pos = at + (pack->n == 16 ? k / 16 * 32 : k / 2 * 8);
 }
 
 static u32 z_pack_bytes(const struct z_pack *pack)
