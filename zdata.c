@@ -316,8 +316,8 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
 #define Z_EROFS_JOB_BYTES	(8U << 20)
 /* pieces of that many bytes on average are no writer's; a block has 512 and more */
 #define Z_EROFS_PIECE_MIN	64
-/* nor is it that so many stored bytes are read for one that is wanted */
-#define Z_EROFS_STORED_MAX	1024
+/* nor are so many stored bytes for one: a block of 512 of a megabyte is 2048 */
+#define Z_EROFS_STORED_MAX	4096
 
 /*
  * Of extents that are short, and whose pclusters are long or are decoded in large
@@ -329,6 +329,9 @@ bool z_erofs_job_takes_all(const struct z_erofs_job *job,
 static int z_erofs_job_relieve(struct z_erofs_job *job,
 			       const struct inode *inode)
 {
+	const bool alone = job->alone;
+	int err;
+
 	if (job->held < Z_EROFS_JOB_BYTES)
 		return 0;
 	job->stored += job->held;
@@ -338,7 +341,11 @@ static int z_erofs_job_relieve(struct z_erofs_job *job,
 		return erofs_fail_inode(inode, -EUCLEAN,
 					"%llu bytes in %llu extents of %llu stored bytes",
 					job->filled, job->nr, job->stored);
-	return z_erofs_job_run(job, true);
+	/* nobody waits for what workers decode */
+	job->alone = true;
+	err = z_erofs_job_run(job, true);
+	job->alone = alone;
+	return err;
 }
 
 /**
