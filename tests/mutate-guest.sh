@@ -80,7 +80,14 @@ fi
 settle
 lost=$(lost)
 slab=$(memory Slab)
-"$HERE/mutate" "$@" || bad=1
+rc=0
+"$HERE/mutate" "$@" || rc=$?
+# 1 has been told of, mutant by mutant
+case $rc in
+0) ;;
+1) bad=1 ;;
+*) result "not ok" "mutate comes to its end (exit code $rc)" ;;
+esac
 settle
 more=$(($(lost) - lost))
 if [ $more -lt $LOST_KB ]; then
