@@ -212,6 +212,7 @@ struct erofs_prefix {
  * @prefixes: long xattr name prefixes, @desc.prefix_count entries
  * @inflight: requests that may still touch this mount; put_super waits for 0
  * @pool: workspaces of the codecs, with a lock of its own
+ * @wait_wq: where workers wait before they decode, or NULL if nothing is encoded
  * @mount_fc: where messages of @mounter go; nobody else uses it
  * @mounter: the task that is mounting it, or NULL; compared, never followed
  * @said: bounds the messages of this mount, whatever others have to say
@@ -241,6 +242,7 @@ struct erofs_sb_info {
 	struct erofs_prefix *prefixes;
 	atomic_t inflight;
 	struct z_erofs_pool pool;
+	struct workqueue_struct *wait_wq;
 	struct fs_context *mount_fc;
 	const struct task_struct *mounter;
 	struct ratelimit_state said;

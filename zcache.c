@@ -21,18 +21,23 @@
 #include "decompressor.h"
 
 /**
- * z_erofs_cache_init - prepare the caches of a mount
+ * z_erofs_cache_init - prepare the caches of a mount, and who waits for them
  * @sb: the mount, with its devices
  *
  * Return: 0 or -ENOMEM.
  */
 int z_erofs_cache_init(struct super_block *sb)
 {
-	const struct erofs_sb_info *sbi = EROFS_SB(sb);
+	struct erofs_sb_info *sbi = EROFS_SB(sb);
 	unsigned int i;
 
 	if (!sbi->desc.algorithms)
 		return 0;
+	/* without a rescuer, for nobody frees memory by reading */
+	sbi->wait_wq = alloc_workqueue("erofs_wait/%s",
+				       WQ_UNBOUND | WQ_HIGHPRI, 0, sb->s_id);
+	if (!sbi->wait_wq)
+		return -ENOMEM;
 	for (i = 0; i < sbi->nr_devs; i++) {
 		struct inode *inode = erofs_raw_inode(sb, &sbi->devs[i]);
 
@@ -56,6 +61,9 @@ void z_erofs_cache_exit(struct erofs_sb_info *sbi)
 		iput(sbi->devs[i].zcache);
 		sbi->devs[i].zcache = NULL;
 	}
+	if (sbi->wait_wq)
+		destroy_workqueue(sbi->wait_wq);
+	sbi->wait_wq = NULL;
 }
 
 /**

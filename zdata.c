@@ -33,11 +33,12 @@
 #include "trace.h"
 
 /*
- * Those who wait for another's pcluster have a queue of their own: in one, they
- * could take all places and leave none to those for whom they wait.
+ * Who has its input and waits for nothing, on behalf of all mounts. Those who wait,
+ * for another's pcluster or for stored bytes that are to be kept, are in a queue of
+ * their mount: here, they could take all places and leave none to those for whom
+ * they wait, who may be of the mount that holds the image.
  */
 static struct workqueue_struct *z_erofs_wq;
-static struct workqueue_struct *z_erofs_follow_wq;
 
 /**
  * struct z_erofs_seg - where a part of the decoded bytes goes
@@ -690,8 +691,7 @@ static void z_erofs_batch_add(struct z_erofs_batch *batch,
 {
 	if (pcl->follows || pcl->cached) {
 		INIT_LIST_HEAD(&pcl->node);
-		z_erofs_queue(pcl->follows ? z_erofs_follow_wq : z_erofs_wq,
-			      pcl);
+		z_erofs_queue(pcl->sbi->wait_wq, pcl);
 		return;
 	}
 	list_add_tail(&pcl->node, &batch->pcls);
@@ -990,14 +990,6 @@ int z_erofs_job_submit(struct z_erofs_job *job, bool foreground)
 	return z_erofs_job_run(job, foreground);
 }
 
-static void z_erofs_queues_destroy(void)
-{
-	if (z_erofs_wq)
-		destroy_workqueue(z_erofs_wq);
-	if (z_erofs_follow_wq)
-		destroy_workqueue(z_erofs_follow_wq);
-}
-
 /**
  * z_erofs_init - prepare the encoded path of the module
  *
@@ -1005,14 +997,16 @@ static void z_erofs_queues_destroy(void)
  */
 int z_erofs_init(void)
 {
-	const unsigned int flags = WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM;
+	int err;
 
-	z_erofs_wq = alloc_workqueue("erofs_decode", flags, 0);
-	z_erofs_follow_wq = alloc_workqueue("erofs_follow", flags, 0);
-	if (z_erofs_wq && z_erofs_follow_wq && !z_erofs_shrinker_init())
-		return 0;
-	z_erofs_queues_destroy();
-	return -ENOMEM;
+	z_erofs_wq = alloc_workqueue("erofs_decode", WQ_UNBOUND | WQ_HIGHPRI |
+				     WQ_MEM_RECLAIM, 0);
+	if (!z_erofs_wq)
+		return -ENOMEM;
+	err = z_erofs_shrinker_init();
+	if (err)
+		destroy_workqueue(z_erofs_wq);
+	return err;
 }
 
 /**
@@ -1021,5 +1015,5 @@ int z_erofs_init(void)
 void z_erofs_exit(void)
 {
 	z_erofs_shrinker_exit();
-	z_erofs_queues_destroy();
+	destroy_workqueue(z_erofs_wq);
 }

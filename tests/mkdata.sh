@@ -292,6 +292,9 @@ make stream-lz4 4096 stream encoded -zlz4
 make stream-lz4-64k 4096 stream encoded -zlz4 -C65536
 make stream-zstd-64k 4096 stream encoded -zzstd -C65536
 make_old old-lz4 old ,encoded -zlz4 -Eztailpacking
+mkdir "$scratch/nested"
+cp "$out/stream-lz4.img" "$scratch/nested/"
+quietly "$new" -zzstd -C65536 "$out/nested.img" "$scratch/nested"
 
 # Inodes, names, attributes and tails in a metabox, compressed or not
 make_lossy metabox-4096 4096 narrow l new "$new" -m4096
