@@ -10,22 +10,11 @@ set -u
 . "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=scripts/guest.sh
 . "$TOP/scripts/guest.sh"
+# shellcheck source=tests/ktap.sh
+. "$TOP/tests/ktap.sh"
 
 SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
-nr=0 failed=0
-
-check() {
-	local what=$1
-	shift
-	nr=$((nr + 1))
-	if "$@"; then
-		echo "ok $nr - guest: $what"
-	else
-		echo "not ok $nr - guest: $what"
-		failed=1
-	fi
-}
 
 # A checkout of two tests of one line each
 checkout() {
@@ -69,14 +58,13 @@ all_there() {
 		[ -e "$SCRATCH/first/tests/three.sh" ]
 }
 
-echo "TAP version 13"
-echo "1..5"
+ktap_begin 5
 checkout
-check "tests are built" guest_tests "$SCRATCH/first"
-check "all of them are there" all_there
+ktap_run "guest: tests are built" guest_tests "$SCRATCH/first"
+ktap_run "guest: all of them are there" all_there
 source_of two '0 +'
-check "one that does not compile is no test" refused second
+ktap_run "guest: one that does not compile is no test" refused second
 source_of two 7
-check "mended, it is one again" guest_tests "$SCRATCH/third"
-check "it is the new one" has third two 7
-exit $failed
+ktap_run "guest: mended, it is one again" guest_tests "$SCRATCH/third"
+ktap_run "guest: it is the new one" has third two 7
+ktap_end
