@@ -747,42 +747,6 @@ static void not_back(const void *arg)
 	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
 }
 
-#define WINDOW_STEP	(2 * PAGE)
-
-/*
- * An encoded image in another one, and more workers that wait for its stored bytes
- * than a queue has places: who decodes the outer image must still find one.
- */
-static void nested_windows(const void *arg)
-{
-	const char *outer = new_dir("outer"), *inner = new_dir("inner");
-	struct source src = { .path = data_path("nested.img") };
-	unsigned int windows = 0;
-	struct stat st;
-	off_t off;
-	int fd;
-
-	(void)arg;
-	NEED_OK(mount_at(&src, outer), "mount of the outer");
-	src.path = below(outer, "stream-lz4.img");
-	NEED_OK(mount_at(&src, inner), "mount of the inner");
-	NEED(!run("for i in /sys/fs/erofs/*/sync_decompress; do echo 2 > $i; done"),
-	     "sync_decompress");
-	fd = open_need(below(inner, "stream"), O_RDONLY);
-	NEED(!fstat(fd, &st), "%m");
-	drop_caches();
-	for (off = 0; off < st.st_size; off += WINDOW_STEP, windows++)
-		NEED(!posix_fadvise(fd, off, PAGE, POSIX_FADV_WILLNEED),
-		     "window %u: %m", windows);
-	close(fd);
-	/* half of them are cached, or merge with others */
-	CHECK(windows > 512, "only %u windows", windows);
-	CHECK(tree_equals(inner, data_path(image_find("stream-lz4")->dump)),
-	      "the inner tree");
-	CHECK_ERR(do_umount(inner, 0), 0, "umount of the inner");
-	CHECK_ERR(do_umount(outer, 0), 0, "umount of the outer");
-}
-
 /* Whoever decodes, the bytes are the same, cold and from all modes in turn. */
 static void sync_decompress(const void *arg)
 {
@@ -846,7 +810,6 @@ static const struct tap_case cases[] = {
 	  &(const struct spread) { "1", true }, 0 },
 	{ "not back for memory: lzma-all", not_back, "lzma-all", 0 },
 	{ "not back for memory: zstd-64k", not_back, "zstd-64k", 0 },
-	{ "nested windows", nested_windows, NULL, 0 },
 	{ "sync_decompress by file", sync_decompress, &via_path, 0 },
 	{ "sync_decompress by block", sync_decompress, &via_loop, 0 },
 };

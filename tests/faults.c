@@ -1301,6 +1301,64 @@ static void stuck_server(const void *arg)
 	CHECK(server->seen >= STUCK_READS, "few of them were stuck");
 }
 
+/* -------------------------------------------- an image that lies in another one */
+
+#define WINDOW_STEP	8192
+
+/* Small windows of a file whose index is there, while no byte of the store comes */
+static unsigned int ask_for_windows(int fd)
+{
+	struct fiemap all = { .fm_length = ~0ULL };
+	unsigned int windows = 0;
+	struct stat st;
+	off_t off;
+
+	NEED(!fstat(fd, &st), "%m");
+	drop_caches();
+	NEED(!ioctl(fd, FS_IOC_FIEMAP, &all), "FIEMAP: %m");
+	control->error = control->limit = control->delay_ms = 0;
+	control->seen = control->hurt = 0;
+	control->stall = 1;
+	control->last = 1;
+	control->nth = 1;
+	for (off = 0; off < st.st_size; off += WINDOW_STEP, windows++)
+		NEED(!posix_fadvise(fd, off, 4096, POSIX_FADV_WILLNEED),
+		     "window %u: %m", windows);
+	wait_for_stall();
+	usleep(500000);
+	control->stall = 0;
+	return windows;
+}
+
+/*
+ * An encoded image in another one, and more workers that wait for its stored bytes
+ * than a queue has places: who decodes the outer image must still find one.
+ */
+static void nested_windows(const void *arg)
+{
+	struct source src = { .path = data_path("nested.img") };
+	const char *outer = new_dir("outer"), *inner = new_dir("inner");
+	unsigned int windows;
+	int fd;
+
+	(void)arg;
+	start_fuse(&src, true);
+	NEED_OK(mount_at(&src, outer), "mount of the outer");
+	src = (struct source) { .path = below(outer, "stream-lz4.img") };
+	NEED_OK(mount_at(&src, inner), "mount of the inner");
+	NEED(!run("for i in /sys/fs/erofs/*/sync_decompress; do echo 2 > $i; done"),
+	     "sync_decompress");
+	fd = open_need(below(inner, "stream"), O_RDONLY);
+	windows = ask_for_windows(fd);
+	close(fd);
+	/* half of them are cached, or merge with others */
+	CHECK(windows > 512, "only %u windows", windows);
+	CHECK(tree_equals(inner, data_path(image_find("stream-lz4")->dump)),
+	      "the inner tree");
+	CHECK_ERR(do_umount(inner, 0), 0, "umount of the inner");
+	CHECK_ERR(do_umount(outer, 0), 0, "umount of the outer");
+}
+
 /* ----------------------------------- an index that changes between two lookups */
 
 /* As claims_more() of should_fail.py has made it: the record, and what it says */
@@ -1889,6 +1947,7 @@ static void make_cases(void)
 	add_sweep(stall, "stall", &(struct sweep) {
 		.image = images[1], .fuse = true, .direct = true });
 	add(stuck_server, "stuck_server", NULL);
+	add(nested_windows, "nested_windows", NULL);
 	add(index_changes, "index_changes", NULL);
 	for (i = 0; i < (long_run ? nr : 2); i++)
 		add_sweep(changing, "changing", &(struct sweep) {
