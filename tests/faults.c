@@ -1088,6 +1088,16 @@ static void *wait_main(void *arg)
 	return NULL;
 }
 
+/* From now on that server answers none who read, until its stall is 0 again */
+static void hold(struct fuse_control *server)
+{
+	server->error = server->limit = server->delay_ms = 0;
+	server->hurt = server->seen = 0;
+	server->stall = 1;
+	server->last = 1;
+	server->nth = 1;
+}
+
 static void wait_for_stall(void)
 {
 	double end = now_s() + 10;
@@ -1191,11 +1201,7 @@ static void stall(const void *arg)
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	/* The lower file's cache as well, but not what the stat needs */
 	write_str("/proc/sys/vm/drop_caches", "1");
-	control->error = control->limit = control->delay_ms = 0;
-	control->hurt = control->seen = 0;
-	control->stall = 1;
-	control->last = 1;
-	control->nth = 1;
+	hold(control);
 	for (i = 0; i < ARRAY_SIZE(waiters); i++)
 		pid[i] = start_waiter(&s, i);
 	wait_for_stall();
@@ -1244,10 +1250,7 @@ static void stuck_reads(int fd, struct fuse_control *server)
 	off_t page;
 
 	drop_caches();
-	server->seen = 0;
-	server->stall = 1;
-	server->last = 1;
-	server->nth = 1;
+	hold(server);
 	for (page = 0; page < STUCK_READS; page++)
 		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
 }
@@ -1316,11 +1319,7 @@ static unsigned int ask_for_windows(int fd)
 	NEED(!fstat(fd, &st), "%m");
 	drop_caches();
 	NEED(!ioctl(fd, FS_IOC_FIEMAP, &all), "FIEMAP: %m");
-	control->error = control->limit = control->delay_ms = 0;
-	control->seen = control->hurt = 0;
-	control->stall = 1;
-	control->last = 1;
-	control->nth = 1;
+	hold(control);
 	for (off = 0; off < st.st_size; off += WINDOW_STEP, windows++)
 		NEED(!posix_fadvise(fd, off, 4096, POSIX_FADV_WILLNEED),
 		     "window %u: %m", windows);

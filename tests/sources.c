@@ -345,17 +345,16 @@ static void source_shown(const void *arg)
 	}
 }
 
-static void memfd_shown(const void *arg)
+/* Mounts a copy of the first image, in that empty file; its source, as it is shown */
+static const char *source_by_fd(int fd)
 {
-	int fd = syscall(__NR_memfd_create, "built", 0);
+	static char source[PATH_MAX];
 	const char *mnt = new_dir("mnt");
-	char source[PATH_MAX];
 	size_t len = 0;
 	char *data = slurp(image_path(images[0]), &len);
 	int fs = fs_open("erofs"), ret;
 
-	(void)arg;
-	NEED(fd >= 0 && fs >= 0 && data, "memfd: %m");
+	NEED(fd >= 0 && fs >= 0 && data, "%m");
 	NEED(write(fd, data, len) == (ssize_t)len, "write: %m");
 	NEED_OK(cfg_fd(fs, "source", fd), "source");
 	NEED_OK(cfg_create(fs), "create");
@@ -365,8 +364,16 @@ static void memfd_shown(const void *arg)
 	close(fs);
 	NEED_OK(attach(ret, mnt), "attach");
 	NEED(mountinfo(mnt, source, sizeof(source), NULL, 0), "no mountinfo");
-	CHECK(strstr(source, "memfd:built"), "source is %s", source);
 	tree_equals(mnt, dump_path(images[0]));
+	return source;
+}
+
+static void memfd_shown(const void *arg)
+{
+	const char *source = source_by_fd(syscall(__NR_memfd_create, "built", 0));
+
+	(void)arg;
+	CHECK(strstr(source, "memfd:built"), "source is %s", source);
 }
 
 /* The folder that so many others are in that no path is long enough */
@@ -389,27 +396,13 @@ static int far_folder(void)
 
 static void far_shown(const void *arg)
 {
-	int dir = far_folder(), fd = openat(dir, "far", O_RDWR | O_CREAT, 0644);
-	const char *mnt = new_dir("mnt");
-	int fs = fs_open("erofs"), ret;
-	char source[PATH_MAX];
-	size_t len = 0;
-	char *data = slurp(image_path(images[0]), &len);
+	int dir = far_folder();
+	const char *source = source_by_fd(openat(dir, "far", O_RDWR | O_CREAT,
+						 0644));
 
 	(void)arg;
-	NEED(fd >= 0 && fs >= 0 && data, "%m");
-	NEED(write(fd, data, len) == (ssize_t)len, "write: %m");
-	NEED_OK(cfg_fd(fs, "source", fd), "source");
-	NEED_OK(cfg_create(fs), "create");
-	close(fd);
 	close(dir);
-	ret = fs_mount(fs, 0);
-	NEED_OK(ret, "fsmount");
-	close(fs);
-	NEED_OK(attach(ret, mnt), "attach");
-	NEED(mountinfo(mnt, source, sizeof(source), NULL, 0), "no mountinfo");
 	CHECK(!strcmp(source, ".../far"), "source is %s", source);
-	tree_equals(mnt, dump_path(images[0]));
 }
 
 /* ------------------------------------------------------------- refusals */
