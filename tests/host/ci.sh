@@ -89,7 +89,7 @@ only_style() {
 	[ "$(grep -c + "$SCRATCH/log")" = 2 ] && goes -setup -style.sh
 }
 
-ktap_begin 9
+ktap_begin 10
 all_well
 echo +fuzz >"$SCRATCH/after/kasan"
 echo -pressure >"$SCRATCH/after/fuzz"
@@ -113,6 +113,10 @@ ktap_run "ci: a result that failed" ends 1 '11115 passed, 1 failed, 2 skipped'
 says pressure '1000 passed, 0 failed, 0 skipped' 1
 run
 ktap_run "ci: a stage that failed without one" ends 1 '11116 passed, 1 failed, 2 skipped'
+all_well
+says fuzz 'nothing in numbers'
+run
+ktap_run "ci: a stage without results" ends 1 '1116 passed, 1 failed, 2 skipped'
 all_well
 says mutate 'two failed' 1
 run
