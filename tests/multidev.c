@@ -427,33 +427,56 @@ static void promised(const char *dir, const char *file, unsigned int chunk)
 	close(fd);
 }
 
-/* One of three block devices has larger sectors than the others */
-static void sectors(const void *arg)
+/* mount_sectors - three block devices, of which number @large has larger sectors */
+static int mount_sectors(const char *image, int large, const char *dir)
 {
-	const char *dir = new_dir("mnt");
 	char name[3][64];
 	struct source src;
-	int fd[3], i;
-	size_t k;
+	int fd[3], i, err;
 
-	(void)arg;
-	image_source(image_find("dev3-4096-4096"), VIA_PATH, &src);
+	image_source(image_find(image), VIA_PATH, &src);
 	for (i = 0; i < 3; i++) {
 		fd[i] = loop_open(i ? src.dev[i - 1] : src.path, name[i],
 				  sizeof(name[i]));
 		NEED_OK(fd[i], "loop device");
-		NEED(!ioctl(fd[i], LOOP_SET_BLOCK_SIZE, i == 1 ? 4096UL : 512UL),
+		NEED(!ioctl(fd[i], LOOP_SET_BLOCK_SIZE,
+			    i == large ? 4096UL : 512UL),
 		     "LOOP_SET_BLOCK_SIZE: %m");
 	}
 	src.path = name[0];
 	src.dev[0] = name[1];
 	src.dev[1] = name[2];
-	NEED_OK(mount_at(&src, dir), "mount");
+	err = mount_at(&src, dir);
+	/* who is mounted holds them */
+	for (i = 0; i < 3; i++)
+		close(fd[i]);
+	return err;
+}
+
+static void sectors(const void *arg)
+{
+	const char *dir = new_dir("mnt");
+	size_t k;
+
+	(void)arg;
+	NEED_OK(mount_sectors("dev3-4096-4096", 1, dir), "mount");
 	for (k = 0; k < ARRAY_SIZE(files); k++)
 		promised(dir, files[k], 4096);
 	CHECK_ERR(do_umount(dir, 0), 0, "umount");
-	for (i = 0; i < 3; i++)
-		close(fd[i]);
+}
+
+/* A block that is a part of a sector could not be read, on whatever device */
+static void sectors_too_large(const void *arg)
+{
+	const char *dir = new_dir("mnt");
+	int large;
+
+	(void)arg;
+	for (large = 0; large < 3; large++)
+		CHECK_ERR(mount_sectors("dev3-512-512", large, dir), -EINVAL,
+			  "sectors of 4096 bytes");
+	NEED_OK(mount_sectors("dev3-512-512", -1, dir), "sectors of 512 bytes");
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
 }
 
 /* Where one of the stores cannot do it, nothing is promised */
@@ -481,7 +504,8 @@ static void undirect(const void *arg)
 int main(int argc, char **argv)
 {
 	static const struct tap_case others[] = {
-		TAP_CASE(flattened), TAP_CASE(sectors), TAP_CASE(undirect),
+		TAP_CASE(flattened), TAP_CASE(sectors),
+		TAP_CASE(sectors_too_large), TAP_CASE(undirect),
 	};
 	struct tap_case cases[ARRAY_SIZE(transports) + ARRAY_SIZE(others)];
 	size_t i;
