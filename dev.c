@@ -596,7 +596,12 @@ int erofs_map_device(struct inode *inode, unsigned int id, u64 pa,
 		erofs_extent_set(ext, &sbi->devs[id], pa, sbi->devs[id].limit);
 		return 0;
 	}
+	/* all of them in one: each from its place on, if it has one */
 	slot = &sbi->slots[id - 1];
+	if (!slot->uniaddr)
+		return erofs_fail_inode(inode, -EUCLEAN,
+					"device %u has no place in the image",
+					id);
 	start = erofs_blk(sbi, slot->uniaddr);
 	erofs_extent_set(ext, erofs_primary(sbi), start + pa,
 			 min(erofs_primary(sbi)->limit,

@@ -560,6 +560,9 @@ def devices(w):
     img = on_devices(2, devices=[Device('a', mapped=False),
                                  Device('b', mapped=False)])
     w.fail('flat-unmapped', img, 'read', '/v', 'EUCLEAN', devices=[])
+    # ... not even its first block, where the superblock is
+    img = on_devices(1, size=4096, devices=[Device('a', mapped=False)])
+    w.fail('flat-unmapped-first', img, 'read', '/v', 'EUCLEAN', devices=[])
     img = on_devices(2, flat=True)
     img.chunk('/v', 1)['device_id'] = 3
     w.fail('flat-device-3-of-2', img, 'read', '/v', 'EUCLEAN', off=4096)
