@@ -29,6 +29,7 @@
 #include <linux/posix_acl_xattr.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 #include <linux/xattr.h>
 
 #define K_GE(a, b)	(LINUX_VERSION_CODE >= KERNEL_VERSION(a, b, 0))
@@ -284,6 +285,34 @@ typedef enum page_entry_size k_fault_order_t;
 #define K_FAULT_PTE			PE_SIZE_PTE
 #define k_vm_flags_set(vma, f)		((vma)->vm_flags |= (f))
 #endif
+
+/*
+ * A user's memory, held: @off is the first byte of the first page. Since 6.3 by pins;
+ * before, by references, as that kernel's own direct reads.
+ */
+static inline ssize_t k_user_pages_get(struct iov_iter *to, struct page **pages,
+				       unsigned int max, size_t *off)
+{
+#if K_GE(6, 12)
+	return iov_iter_extract_pages(to, &pages, SIZE_MAX, max, 0, off);
+#else
+	return iov_iter_get_pages2(to, pages, SIZE_MAX, max, off);
+#endif
+}
+
+static inline void k_user_pages_put(struct page **pages, unsigned int nr,
+				    bool dirty)
+{
+#if K_GE(6, 12)
+	unpin_user_pages_dirty_lock(pages, nr, dirty);
+#else
+	for (; nr; nr--, pages++) {
+		if (dirty)
+			set_page_dirty_lock(*pages);
+		put_page(*pages);
+	}
+#endif
+}
 
 static inline void k_dax_evict(struct inode *inode)
 {

@@ -313,14 +313,91 @@ const struct erofs_dev_ops erofs_file_ops = {
 	.submit		= erofs_file_submit,
 };
 
+/* at a time, so that neither the arrays nor what is held get large */
+#define EROFS_HELD_PAGES	256
+
 /**
- * erofs_file_direct - read past every cache into the user's memory
+ * struct erofs_held - a user's memory, which cannot go while it is filled
+ * @vecs: the bytes of each page
+ * @pages: the pages
+ * @nr: how many
+ * @len: bytes in all
+ */
+struct erofs_held {
+	struct bio_vec *vecs;
+	struct page **pages;
+	unsigned int nr;
+	size_t len;
+};
+
+/* Some, if not all; they are taken off @to */
+static int erofs_held_get(struct erofs_held *held, struct iov_iter *to)
+{
+	const unsigned int max = iov_iter_npages(to, EROFS_HELD_PAGES);
+	size_t off, len;
+	ssize_t got;
+
+	held->vecs = kmalloc_array(max, sizeof(*held->vecs) +
+					sizeof(*held->pages), GFP_KERNEL);
+	if (!held->vecs)
+		return -ENOMEM;
+	held->pages = (struct page **)(held->vecs + max);
+	/* what is contiguous comes at once */
+	while (held->nr < max && iov_iter_count(to)) {
+		got = k_user_pages_get(to, held->pages + held->nr,
+				       max - held->nr, &off);
+		if (got <= 0)
+			return held->nr ? 0 : got ?: -EFAULT;
+		for (held->len += got; got; got -= len, off = 0) {
+			len = min_t(size_t, got, PAGE_SIZE - off);
+			held->vecs[held->nr] = (struct bio_vec) {
+				.bv_page	= held->pages[held->nr],
+				.bv_len		= len,
+				.bv_offset	= off,
+			};
+			held->nr++;
+		}
+	}
+	return 0;
+}
+
+static void erofs_held_put(struct erofs_held *held, bool filled)
+{
+	if (held->nr)
+		k_user_pages_put(held->pages, held->nr, filled);
+	kfree(held->vecs);
+}
+
+/*
+ * No store sees a user's memory: that may be a file of this very image, which has
+ * to be read from the store before it can be written to, and a store that finds it
+ * missing may have taken a lock that this needs (i_rwsem on ext4 and XFS, where
+ * others wait for it, the whole mode of reading on NFS).
+ */
+static ssize_t erofs_file_into_user(struct erofs_dev *dev, u64 pos,
+				    struct iov_iter *to)
+{
+	struct erofs_held held = {};
+	struct iov_iter iter;
+	ssize_t ret = erofs_held_get(&held, to);
+
+	held.len &= ~(size_t)dev->dio_mask;
+	if (!ret && held.len) {
+		iov_iter_bvec(&iter, ITER_DEST, held.vecs, held.nr, held.len);
+		ret = erofs_file_iocb(dev, pos, IOCB_DIRECT, &iter);
+	}
+	erofs_held_put(&held, ret > 0);
+	return ret;
+}
+
+/**
+ * erofs_file_direct - read past every cache into the memory of a reader
  * @dev: a device on a file that can do direct reads
  * @pos: first byte on @dev
  * @to: where to; more of it may be taken than was read, also on failure
  *
- * Context: sleeps.
- * Return: bytes read, or an errno.
+ * Context: sleeps, without locks, and may fault in files of the same mount.
+ * Return: bytes read, 0 if they cannot be read direct, or an errno.
  */
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to)
 {
@@ -334,7 +411,8 @@ ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to)
 	if (ret)
 		return ret;
 	old = override_creds(dev->file->f_cred);
-	ret = erofs_file_iocb(dev, pos, IOCB_DIRECT, to);
+	ret = user_backed_iter(to) ? erofs_file_into_user(dev, pos, to) :
+				     erofs_file_iocb(dev, pos, IOCB_DIRECT, to);
 	revert_creds(old);
 	return ret;
 }

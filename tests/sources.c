@@ -282,6 +282,113 @@ static void on_nfs(const void *arg)
 	CHECK(!run("%s down %s", tool_path("nfs.sh"), dir), "nfs.sh down");
 }
 
+/* ------------------------------------------ direct reads of the user's */
+
+#define SELF_LEN	65536
+#define SELF_ROUNDS	8
+
+/*
+ * Memory that a direct read fills may belong to a file of the same image, and
+ * not be there yet: then the store is read for it while it reads.
+ */
+static void read_into_itself(const char *path)
+{
+	int fd = open_need(path, O_RDONLY), direct;
+	unsigned int i;
+
+	direct = open_need(path, O_RDONLY | O_DIRECT);
+	for (i = 0; i < SELF_ROUNDS; i++) {
+		const off_t at = (off_t)(SELF_ROUNDS + i) * SELF_LEN;
+		char *p;
+
+		drop_caches();
+		p = mmap(NULL, SELF_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			 fd, (off_t)i * SELF_LEN);
+		NEED(p != MAP_FAILED, "mmap: %m");
+		CHECK(pread(direct, p, SELF_LEN, at) == SELF_LEN, "%m");
+		CHECK(pattern_check(p, SELF_LEN, PATTERN_MID_SEED, at) < 0,
+		      "differs at %lld", (long long)at);
+		munmap(p, SELF_LEN);
+	}
+}
+
+/* Who changes the image's file waits for its lock, and others behind him */
+static void change_mode(const char *path)
+{
+	for (;;)
+		if (chmod(path, 0600) || chmod(path, 0644))
+			_exit(1);
+}
+
+static void direct_into_itself(const char *image, bool changed)
+{
+	const char *mnt = new_dir("self");
+	const double start = now_s();
+	int status = 0, got = 0;
+	pid_t pid, changer = -1;
+
+	NEED_OK(mount_via(image, VIA_PATH, mnt, NULL), "mount");
+	if (changed) {
+		changer = fork();
+		NEED(changer >= 0, "fork: %m");
+		if (!changer)
+			change_mode(image);
+	}
+	pid = fork();
+	NEED(pid >= 0, "fork: %m");
+	if (!pid) {
+		read_into_itself(below(mnt, "mid"));
+		fflush(stdout);
+		_exit(tap_failed());
+	}
+	while (!got && now_s() - start < 60) {
+		usleep(10000);
+		got = waitpid(pid, &status, WNOHANG);
+	}
+	CHECK(got == pid && !status, "%s", got ? "it failed" : "no end");
+	if (changer > 0) {
+		CHECK(!kill(changer, SIGKILL), "chmod has failed");
+		waitpid(changer, NULL, 0);
+	}
+	if (!got) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
+}
+
+static void into_itself_ext4(const void *arg)
+{
+	const char *dir = new_dir("lower"), *file = tmp_path("disk");
+	char path[PATH_MAX];
+
+	(void)arg;
+	NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
+		  "mount -o loop %s %s", file, file, file, dir), "no ext4");
+	snprintf(path, sizeof(path), "%s/image", dir);
+	copy_file(image_path("full"), path);
+	direct_into_itself(path, true);
+	CHECK_ERR(do_umount(dir, 0), 0, "umount of ext4");
+}
+
+static void into_itself_nfs(const void *arg)
+{
+	const char *from = new_dir("export"), *dir = new_dir("lower");
+	char path[PATH_MAX];
+	int ret;
+
+	(void)arg;
+	snprintf(path, sizeof(path), "%s/image", from);
+	copy_file(image_path("full"), path);
+	ret = run("%s up %s %s", tool_path("nfs.sh"), from, dir);
+	if (ret == KSFT_SKIP)
+		tap_skip("no NFS server or client here");
+	NEED(!ret, "nfs.sh: %d", ret);
+	snprintf(path, sizeof(path), "%s/image", dir);
+	direct_into_itself(path, false);
+	CHECK(!run("%s down %s", tool_path("nfs.sh"), dir), "nfs.sh down");
+}
+
 static void on_memfd(const void *arg)
 {
 	int fd = syscall(__NR_memfd_create, "an image", MFD_ALLOW_SEALING);
@@ -1434,6 +1541,8 @@ static const struct tap_case cases[] = {
 	TAP_CASE(on_fuse_direct),
 	TAP_CASE(on_9p),
 	TAP_CASE(on_nfs),
+	TAP_CASE(into_itself_ext4),
+	TAP_CASE(into_itself_nfs),
 	TAP_CASE(unlinked),
 	TAP_CASE(source_shown),
 	TAP_CASE(memfd_shown),

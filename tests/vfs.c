@@ -1216,6 +1216,53 @@ static void direct_and_cached(const void *arg)
 	}
 }
 
+/*
+ * Direct reads into memory in pieces, none of which begins where a page does; into
+ * more than is held at a time; and into such that is there in part, or not writable
+ */
+static void direct_memory(const void *arg)
+{
+	const size_t size = 1 << 20, half = 65536;
+	const char *dir = mount_image("full", via_of(arg), "mnt");
+	const char *path = below(dir, "mid");
+	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	char *mem = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct iovec pieces[] = {
+		{ mem + 512, 512 }, { mem + 8192 - 1024, 3072 + 65536 },
+		{ mem + size + 512, 512 }, { mem + size + 3584, 8192 },
+	};
+	off_t at = 0;
+	ssize_t n;
+	size_t i;
+
+	if (fd < 0)
+		tap_skip("no direct I/O on this mount");
+	NEED(mem != MAP_FAILED, "mmap: %m");
+	CHECK(preadv(fd, pieces, ARRAY_SIZE(pieces), 4096) ==
+	      512 + 3072 + 65536 + 512 + 8192, "preadv: %m");
+	for (i = 0; i < ARRAY_SIZE(pieces); at += pieces[i++].iov_len)
+		CHECK(pattern_check(pieces[i].iov_base, pieces[i].iov_len,
+				    PATTERN_MID_SEED, 4096 + at) < 0,
+		      "piece %zu differs", i);
+	CHECK(pread_full(fd, mem + 512, size, 0) == (ssize_t)size, "%m");
+	CHECK(pattern_check(mem + 512, size, PATTERN_MID_SEED, 0) < 0,
+	      "what is large differs");
+
+	/* block devices give all or nothing */
+	munmap(mem + half, half);
+	n = pread(fd, mem, 2 * half, half);
+	CHECK(n == (ssize_t)half || (via_is_block(via_of(arg)) && n < 0 &&
+				     errno == EFAULT), "%zd: %m", n);
+	CHECK(n < 0 || pattern_check(mem, half, PATTERN_MID_SEED, half) < 0,
+	      "what was there differs");
+	mprotect(mem, half, PROT_READ);
+	CHECK(pread(fd, mem, half, 0) < 0 && errno == EFAULT,
+	      "into memory that is only for reading: %m");
+	CHECK(n < 0 || pattern_check(mem, half, PATTERN_MID_SEED, half) < 0,
+	      "it has changed");
+}
+
 /* ---------------------------------------------------------------- extents */
 
 #define MAX_EXTENTS	200
@@ -2264,6 +2311,7 @@ static const struct tap_case cases[] = {
 	ON_BOTH(direct_io),
 	{ .name = "direct_nowait.block", .fn = direct_nowait, .arg = &via_block },
 	ON_BOTH(direct_and_cached),
+	ON_BOTH(direct_memory),
 	ON_BOTH(fiemap),
 	ON_BOTH(fiemap_holes),
 	ON_BOTH(fiemap_parts),
