@@ -244,23 +244,15 @@ static int erofs_dev_stack(struct super_block *sb, struct erofs_dev *dev)
 
 /*
  * The levels of a stack may not wait for each other's workers. And where each read
- * is a worker's, and waits, those of a server that is gone are all that a queue has
- * (256, and 1024 on newer kernels): no other mount may stand behind them, the
- * less so as the server may be reading from it. One for all devices of a mount,
- * and without a rescuer, as nobody frees memory by reading, costs no thread.
+ * is a worker's, and waits (FUSE, NFS, 9p), the server may be reading from another
+ * mount before it answers. Else those wait together who wait for the same disk.
  */
 static int erofs_dev_queue(struct super_block *sb, struct erofs_dev *dev)
 {
-	struct erofs_sb_info *sbi = EROFS_SB(sb);
+	const bool alone = dev->stacked || !(dev->can_peek || dev->no_locks);
 
-	if (!dev->stacked && (dev->can_peek || dev->no_locks))
-		return 0;
-	if (!sbi->file_wq)
-		sbi->file_wq = alloc_workqueue("erofs/%s",
-					       WQ_UNBOUND | WQ_HIGHPRI, 0,
-					       sb->s_id);
-	dev->wq = sbi->file_wq;
-	return dev->wq ? 0 : -ENOMEM;
+	dev->queue = erofs_queue_get(alone ? sb : file_inode(dev->file)->i_sb);
+	return dev->queue ? 0 : -ENOMEM;
 }
 
 static int erofs_dev_open_file(struct super_block *sb, struct erofs_dev *dev,
@@ -396,14 +388,12 @@ void erofs_devices_close(struct erofs_sb_info *sbi)
 {
 	unsigned int i;
 
-	if (sbi->file_wq)
-		destroy_workqueue(sbi->file_wq);
-	sbi->file_wq = NULL;
 	for (i = 0; i < sbi->nr_devs; i++) {
 		struct erofs_dev *dev = &sbi->devs[i];
 
 		if (dev->dax_dev)
 			fs_put_dax(dev->dax_dev, NULL);
+		erofs_queue_put(dev->queue);
 		if (!IS_ERR(dev->watch))
 			erofs_watch_close(dev->watch);
 		if (dev->sealed)

@@ -26,7 +26,7 @@
  * short when a worker has asked for the rest is an error: a request never reaches
  * behind the size that the file had at mount (3; B7, B8, B12).
  *
- * No locks.
+ * No locks but erofs_queues_lock, at mount and unmount.
  */
 #include <linux/cred.h>
 #include <linux/fsnotify.h>
@@ -35,7 +35,22 @@
 #include <linux/stat.h>
 #include "internal.h"
 
-static struct workqueue_struct *erofs_file_wq;
+/**
+ * struct erofs_queue - workers that wait for a store
+ * @node: in erofs_queues
+ * @whose: the mount, or the filesystem of its stores, for which they work
+ * @users: devices that have it
+ * @wq: where they work
+ */
+struct erofs_queue {
+	struct list_head node;
+	const struct super_block *whose;
+	unsigned int users;
+	struct workqueue_struct *wq;
+};
+
+static LIST_HEAD(erofs_queues);
+static DEFINE_MUTEX(erofs_queues_lock);	/* the list, and @users */
 
 /* a file that is filled while it is read has been asked about before */
 static ssize_t erofs_file_issue(struct erofs_dev *dev, struct kiocb *iocb,
@@ -180,7 +195,7 @@ static void erofs_file_defer(struct erofs_req *req)
 {
 	refcount_inc(&req->ref);
 	INIT_WORK(&req->work, erofs_file_again);
-	queue_work(req->dev->wq ?: erofs_file_wq, &req->work);
+	queue_work(req->dev->queue->wq, &req->work);
 }
 
 static void erofs_file_complete(struct kiocb *iocb, long ret)
@@ -306,7 +321,7 @@ static void erofs_file_submit(struct erofs_req *req)
 	/* the worker is a submitter of its own */
 	refcount_inc(&req->ref);
 	INIT_WORK(&req->work, erofs_file_work);
-	queue_work(req->dev->wq ?: erofs_file_wq, &req->work);
+	queue_work(req->dev->queue->wq, &req->work);
 }
 
 const struct erofs_dev_ops erofs_file_ops = {
@@ -466,22 +481,75 @@ int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev)
 	return 0;
 }
 
-/**
- * erofs_file_init - prepare the file transport of the module
- *
- * Return: 0 or -ENOMEM.
- */
-int erofs_file_init(void)
+/* A mount's own has no rescuer, as nobody frees memory by reading: it costs no thread */
+static struct erofs_queue *erofs_queue_new(const struct super_block *whose)
 {
-	erofs_file_wq = alloc_workqueue("erofs_file",
-					WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return erofs_file_wq ? 0 : -ENOMEM;
+	struct erofs_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL);
+
+	if (!queue)
+		return NULL;
+	queue->whose = whose;
+	queue->wq = alloc_workqueue("erofs/%.17s", WQ_UNBOUND | WQ_HIGHPRI, 0,
+				    whose->s_id);
+	if (!queue->wq) {
+		kfree(queue);
+		return NULL;
+	}
+	list_add(&queue->node, &erofs_queues);
+	return queue;
+}
+
+static struct erofs_queue *erofs_queue_find(const struct super_block *whose)
+{
+	struct erofs_queue *queue;
+
+	list_for_each_entry(queue, &erofs_queues, node)
+		if (queue->whose == whose)
+			return queue;
+	return NULL;
 }
 
 /**
- * erofs_file_exit - undo erofs_file_init()
+ * erofs_queue_get - the workers for a mount, or for a filesystem of stores
+ * @whose: which of them; it stays for as long as the queue is held
+ *
+ * A queue runs so many workers at a time (256, and 1024 on newer kernels), and when
+ * as many wait for something that does not answer, all others stand behind them.
+ *
+ * Context: mount time; sleeps.
+ * Return: the queue, or NULL without memory.
  */
-void erofs_file_exit(void)
+struct erofs_queue *erofs_queue_get(const struct super_block *whose)
 {
-	destroy_workqueue(erofs_file_wq);
+	struct erofs_queue *queue;
+
+	mutex_lock(&erofs_queues_lock);
+	queue = erofs_queue_find(whose) ?: erofs_queue_new(whose);
+	if (queue)
+		queue->users++;
+	mutex_unlock(&erofs_queues_lock);
+	return queue;
+}
+
+/**
+ * erofs_queue_put - give back what erofs_queue_get() gave
+ * @queue: the queue, for which no request of its user is on its way; or NULL
+ *
+ * Context: sleeps.
+ */
+void erofs_queue_put(struct erofs_queue *queue)
+{
+	bool last;
+
+	if (!queue)
+		return;
+	mutex_lock(&erofs_queues_lock);
+	last = !--queue->users;
+	if (last)
+		list_del(&queue->node);
+	mutex_unlock(&erofs_queues_lock);
+	if (!last)
+		return;
+	destroy_workqueue(queue->wq);
+	kfree(queue);
 }

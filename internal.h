@@ -25,6 +25,7 @@
 
 struct erofs_dev;
 struct erofs_req;
+struct erofs_queue;
 struct erofs_watch;
 
 /* ---- options ---- */
@@ -114,7 +115,7 @@ struct erofs_dev_ops {
  * @no_locks: reading the file takes no lock that a reader could hold
  * @stacked: reads are issued by workers, lest the reader's stack be too deep
  * @watch: where somebody fills @file while it is read, else NULL
- * @wq: the mount's workqueue, or NULL where the module's will do
+ * @queue: workers that read @file
  * @dax_dev: direct access of @bdev's memory, or NULL
  * @dax_start: byte of @dax_dev at which @bdev begins
  * @zcache: internal inode whose page cache keeps stored bytes, or NULL
@@ -136,7 +137,7 @@ struct erofs_dev {
 	bool no_locks;
 	bool stacked;
 	struct erofs_watch *watch;
-	struct workqueue_struct *wq;
+	struct erofs_queue *queue;
 	struct dax_device *dax_dev;
 	u64 dax_start;
 	struct inode *zcache;
@@ -201,7 +202,6 @@ struct erofs_prefix {
  * @want_file: mounted as erofs.file: the primary device has to be a file
  * @devs: opened devices; index 0 is the primary
  * @nr_devs: entries in @devs; 1 where extra devices are flattened
- * @file_wq: for devices whose readers may not wait behind others', or NULL
  * @slots: device table, @desc.extra_devices entries
  * @by_uni: extra devices that have a place in the unified space, ascending
  * @nr_by_uni: entries in @by_uni
@@ -231,7 +231,6 @@ struct erofs_sb_info {
 	bool want_file;
 	struct erofs_dev *devs;
 	unsigned int nr_devs;
-	struct workqueue_struct *file_wq;
 	struct erofs_slot_desc *slots;
 	u32 *by_uni;
 	unsigned int nr_by_uni;
@@ -485,8 +484,8 @@ void erofs_inflight_drain(struct erofs_sb_info *sbi);
 
 /* fileio.c */
 extern const struct erofs_dev_ops erofs_file_ops;
-int erofs_file_init(void);
-void erofs_file_exit(void);
+struct erofs_queue *erofs_queue_get(const struct super_block *whose);
+void erofs_queue_put(struct erofs_queue *queue);
 int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev);
 ssize_t erofs_file_direct(struct erofs_dev *dev, u64 pos, struct iov_iter *to);
 

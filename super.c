@@ -722,12 +722,9 @@ static int __init erofs_init(void)
 			erofs_inode_init_once);
 	if (!erofs_inode_cache)
 		return -ENOMEM;
-	err = erofs_file_init();
-	if (err)
-		goto out_cache;
 	err = erofs_watch_init();
 	if (err)
-		goto out_file;
+		goto out_cache;
 	err = z_erofs_init();
 	if (err)
 		goto out_watch;
@@ -742,8 +739,6 @@ out_encoded:
 	z_erofs_exit();
 out_watch:
 	erofs_watch_exit();
-out_file:
-	erofs_file_exit();
 out_cache:
 	if (err == -EEXIST || err == -EBUSY) {
 		pr_err("erofs: this kernel has an EROFS already; unload it if it is a module\n");
@@ -759,7 +754,6 @@ static void __exit erofs_exit(void)
 	erofs_sysfs_exit();
 	z_erofs_exit();
 	erofs_watch_exit();
-	erofs_file_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
 	kmem_cache_destroy(erofs_inode_cache);

@@ -237,7 +237,7 @@ static void make_ext4(struct bed *b)
 	const struct image *img = image_find(b->image);
 
 	copy_file(data_path(img->image), below(dir, "image"));
-	NEED(!run("truncate -s 32M %s && mke2fs -q -F -t ext4 -O ^has_journal -d %s %s",
+	NEED(!run("truncate -s 96M %s && mke2fs -q -F -t ext4 -O ^has_journal -d %s %s",
 		  file, dir, file), "ext4");
 	open_disk(&b->disk, file);
 	b->lower = new_dir("lower");
@@ -669,6 +669,91 @@ static void delayed(const void *arg)
 	take_down(&b);
 }
 
+/* -------------------------------------------- a disk that does not answer at all */
+
+/* More than a workqueue lets run at once: 256, and 1024 on newer kernels */
+#define STUCK_READS	1200
+
+/* Pages of big, each of which is asked for by itself, while nobody waits */
+static void ask_for_pages(int fd)
+{
+	off_t page;
+
+	for (page = 0; page < STUCK_READS; page++)
+		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
+}
+
+static void pages_are_right(int fd)
+{
+	char buf[4096];
+	off_t off;
+
+	for (off = 0; off < STUCK_READS * 4096; off += 4096)
+		NEED(pread(fd, buf, 4096, off) == 4096 &&
+		     pattern_check(buf, 4096, PATTERN_BIG_SEED, off) < 0,
+		     "wrong at %lld, or not there: %m", (long long)off);
+}
+
+/* Within 30 seconds, or else when the disk answers again */
+static pid_t read_elsewhere(const char *mnt, int *status)
+{
+	const double end = now_s() + 30;
+	pid_t pid = fork(), ended;
+
+	NEED(pid >= 0, "fork: %m");
+	if (!pid)
+		_exit(!file_is_pattern(below(mnt, "exact"), PATTERN_EXACT_SEED,
+				       PATTERN_EXACT_SIZE));
+	do {
+		usleep(10000);
+		ended = waitpid(pid, status, WNOHANG);
+	} while (!ended && now_s() < end);
+	CHECK(ended == pid, "it stands behind reads of another disk");
+	return ended ? 0 : pid;
+}
+
+/*
+ * Reads of a disk that does not answer are as many as there may be at a time, each
+ * in a worker, because they go through the cache. What lies on another disk is read
+ * all the same.
+ */
+static void stuck_disk(const void *arg)
+{
+	struct bed b = { .layer = BELOW_EXT4, .image = "full" };
+	struct source other = { .opts = "nodirectio" };
+	const char *mnt = new_dir("mnt"), *stuck = new_dir("stuck");
+	const char *disk = tmp_path("other-disk"), *dir = new_dir("other");
+	int status = 0, fd;
+	pid_t left;
+
+	(void)arg;
+	make_ext4(&b);
+	b.s.src.opts = "nodirectio";
+	NEED_OK(mount_at(&b.s.src, stuck), "mount of what is to be stuck");
+	NEED(!run("truncate -s 64M %s && mke2fs -q -F -t ext4 %s && "
+		  "mount -o loop %s %s", disk, disk, disk, dir), "no ext4");
+	other.path = below(dir, "image");
+	copy_file(data_path(image_find("default-4096")->image), other.path);
+	NEED_OK(mount_at(&other, mnt), "mount");
+	fd = open_need(below(stuck, "big"), O_RDONLY);
+	drop_caches();
+	NEED_OK(dm_call(DM_DEV_SUSPEND, NULL, DM_SUSPEND_FLAG |
+			DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG), "suspend");
+	ask_for_pages(fd);
+	left = read_elsewhere(mnt, &status);
+	dm_resume();
+	if (left)
+		NEED(waitpid(left, &status, 0) == left, "%m");
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "status %x", status);
+	pages_are_right(fd);
+	close(fd);
+	CHECK_ERR(do_umount(stuck, 0), 0, "umount");
+	CHECK_ERR(do_umount(mnt, 0), 0, "umount of the other");
+	CHECK_ERR(do_umount(dir, 0), 0, "umount of its ext4");
+	CHECK_ERR(do_umount(b.lower, 0), 0, "umount of ext4");
+	close_disk(&b.disk);
+}
+
 /* --------------------------------------------------------------------- cases */
 
 static const struct plan plan[] = {
@@ -696,6 +781,7 @@ static const struct tap_case cases[] = {
 	ONE(dust, "image-encoded", 2),
 	ONE(delayed, "image-encoded", 2),
 	ONE(delayed, "ext4", 1),
+	TAP_CASE(stuck_disk),
 };
 
 int main(int argc, char **argv)
