@@ -303,6 +303,11 @@ static int erofs_dev_open_bdev(struct super_block *sb, struct erofs_dev *dev,
 					  MAJOR(src->bdev), MINOR(src->bdev));
 		dev->bdev = k_bdev(dev->handle);
 	}
+	/*
+	 * What its writer has not written yet lies in the device's cache, behind
+	 * which it is read. Whether that worked is for fsync() to tell him.
+	 */
+	sync_blockdev(dev->bdev);
 	dev->ops = &erofs_bdev_ops;
 	dev->span = bdev_nr_bytes(dev->bdev);
 	return 0;

@@ -766,12 +766,13 @@ const char *via_name(enum via via)
 	return name[via];
 }
 
-static int loop_try(int ctl, int file, const char *path, char *name,
+static int loop_try(int ctl, int file, const char *path, int flags, char *name,
 		    size_t size)
 {
 	struct loop_config cfg = {
 		.fd = file,
-		.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR |
+				 (flags == O_RDONLY ? LO_FLAGS_READ_ONLY : 0),
 	};
 	int nr = ioctl(ctl, LOOP_CTL_GET_FREE), fd, err;
 
@@ -779,7 +780,7 @@ static int loop_try(int ctl, int file, const char *path, char *name,
 		return -errno;
 	snprintf(name, size, "/dev/loop%d", nr);
 	strncpy((char *)cfg.info.lo_file_name, path, LO_NAME_SIZE - 1);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
+	fd = open(name, flags | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (!ioctl(fd, LOOP_CONFIGURE, &cfg))
@@ -789,15 +790,15 @@ static int loop_try(int ctl, int file, const char *path, char *name,
 	return err;
 }
 
-int loop_open(const char *path, char *name, size_t size)
+int loop_open_as(int flags, const char *path, char *name, size_t size)
 {
 	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int file = open(path, O_RDONLY | O_CLOEXEC);
+	int file = open(path, flags | O_CLOEXEC);
 	int fd = -errno, tries;
 
 	/* Another process may take the same free device first */
 	for (tries = 0; ctl >= 0 && file >= 0 && tries < 50; tries++) {
-		fd = loop_try(ctl, file, path, name, size);
+		fd = loop_try(ctl, file, path, flags, name, size);
 		if (fd != -EBUSY && fd != -ENOENT)
 			break;
 		usleep(10000);
@@ -807,6 +808,11 @@ int loop_open(const char *path, char *name, size_t size)
 	if (ctl >= 0)
 		close(ctl);
 	return fd;
+}
+
+int loop_open(const char *path, char *name, size_t size)
+{
+	return loop_open_as(O_RDONLY, path, name, size);
 }
 
 int loop_count(void)

@@ -221,6 +221,8 @@ const char *via_name(enum via via);
  * descriptor keeps it; name gets "/dev/loopN". Negative errno on failure.
  */
 int loop_open(const char *path, char *name, size_t size);
+/* The same for O_RDONLY or O_RDWR */
+int loop_open_as(int flags, const char *path, char *name, size_t size);
 /* Loop devices that are bound at this moment */
 int loop_count(void);
 

@@ -465,6 +465,46 @@ static void sectors(const void *arg)
 	CHECK_ERR(do_umount(dir, 0), 0, "umount");
 }
 
+/* unwritten - a device whose bytes its writer, who has it open, has in memory alone */
+static void unwritten(const void *arg)
+{
+	const int late = *(const int *)arg;
+	const char *dir = new_dir("mnt"), *empty = tmp_path("empty");
+	const struct image *img = image_find("dev3-4096-4096");
+	struct source src;
+	char name[3][64];
+	int fd[3], i;
+
+	image_source(img, VIA_PATH, &src);
+	for (i = 0; i < 3; i++) {
+		const char *path = i ? src.dev[i - 1] : src.path;
+		size_t len;
+		char *data = slurp(path, &len);
+
+		NEED(data, "%s: %m", path);
+		if (i == late)
+			NEED(!run("truncate -s %zu %s", len, empty), "truncate");
+		fd[i] = loop_open_as(i == late ? O_RDWR : O_RDONLY,
+				     i == late ? empty : path, name[i],
+				     sizeof(name[i]));
+		NEED_OK(fd[i], "loop device");
+		if (i == late)
+			NEED(write(fd[i], data, len) == (ssize_t)len,
+			     "write: %m");
+		free(data);
+	}
+	src.path = name[0];
+	src.dev[0] = name[1];
+	src.dev[1] = name[2];
+	NEED_OK(mount_at(&src, dir), "mount");
+	tree_equals(dir, data_path(img->dump));
+	CHECK_ERR(do_umount(dir, 0), 0, "umount");
+	for (i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+static const int late_primary = 0, late_extra = 2;
+
 /* A block that is a part of a sector could not be read, on whatever device */
 static void sectors_too_large(const void *arg)
 {
@@ -506,6 +546,10 @@ int main(int argc, char **argv)
 	static const struct tap_case others[] = {
 		TAP_CASE(flattened), TAP_CASE(sectors),
 		TAP_CASE(sectors_too_large), TAP_CASE(undirect),
+		{ .name = "unwritten.primary", .fn = unwritten,
+		  .arg = &late_primary },
+		{ .name = "unwritten.extra", .fn = unwritten,
+		  .arg = &late_extra },
 	};
 	struct tap_case cases[ARRAY_SIZE(transports) + ARRAY_SIZE(others)];
 	size_t i;
