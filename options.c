@@ -203,22 +203,31 @@ static bool erofs_src_renamed(const struct erofs_src *old,
 			   inode != file_inode(old->file);
 }
 
+/* All of the extra devices, or as mountinfo shows them: those that have a name */
+static bool erofs_extras_renamed(const struct erofs_sb_info *old,
+				 const struct erofs_sb_info *new)
+{
+	const bool all = new->nr_src == old->nr_src;
+	unsigned int i, k = 1;
+
+	for (i = 1; i < old->nr_src; i++) {
+		if (!all && !old->src[i].name)
+			continue;
+		if (k == new->nr_src ||
+		    erofs_src_renamed(&old->src[i], &new->src[k]))
+			return true;
+		k++;
+	}
+	return k != new->nr_src;
+}
+
 static bool erofs_sources_changed(const struct erofs_sb_info *old,
 				  const struct erofs_sb_info *new)
 {
-	unsigned int i;
-
 	if ((new->src[0].name || new->src[0].file) &&
 	    erofs_src_renamed(&old->src[0], &new->src[0]))
 		return true;
-	if (new->nr_src == 1)
-		return false;
-	if (new->nr_src != old->nr_src)
-		return true;
-	for (i = 1; i < new->nr_src; i++)
-		if (erofs_src_renamed(&old->src[i], &new->src[i]))
-			return true;
-	return false;
+	return new->nr_src > 1 && erofs_extras_renamed(old, new);
 }
 
 /*

@@ -916,6 +916,33 @@ static void remount_same(const void *arg)
 	umount_ok(mnt, 0);
 }
 
+/* Of its devices mountinfo shows those that were given by name */
+static void remount_devices(const void *arg)
+{
+	const char *mnt = new_dir("mnt");
+	char opts[4096], other[4200];
+	struct source src;
+
+	(void)arg;
+	image_source(image_find("dev3-4096-4096"), VIA_PATH, &src);
+	src.dev_via[0] = VIA_FD;
+	NEED_OK(mount_at(&src, mnt), "mount");
+	NEED(mountinfo(mnt, NULL, 0, opts, sizeof(opts)), "no mountinfo");
+	CHECK(strstr(opts, src.dev[1]) && !strstr(opts, src.dev[0]),
+	      "mountinfo: %s", opts);
+	CHECK_ERR(do_mount(NULL, mnt, NULL, DO_REMOUNT | DO_RDONLY,
+			   !strncmp(opts, "ro,", 3) ? opts + 3 : NULL), 0,
+		  opts);
+	snprintf(other, sizeof(other), "device=%s", src.dev[0]);
+	CHECK_ERR(do_mount(NULL, mnt, NULL, DO_REMOUNT | DO_RDONLY, other),
+		  -EINVAL, other);
+	snprintf(other, sizeof(other), "device=%s,device=%s,device=%s",
+		 src.dev[1], src.dev[1], src.dev[1]);
+	CHECK_ERR(do_mount(NULL, mnt, NULL, DO_REMOUNT | DO_RDONLY, other),
+		  -EINVAL, other);
+	umount_ok(mnt, 0);
+}
+
 static void remount_rw(const void *arg)
 {
 	const char *mnt = new_dir("mnt");
@@ -1035,6 +1062,7 @@ static const struct tap_case cases[] = {
 	TAP_CASE(create_exclusive),
 	TAP_CASE(kernel_lines),
 	TAP_CASE(remount_same),
+	TAP_CASE(remount_devices),
 	TAP_CASE(remount_rw),
 	TAP_CASE(remount_refused),
 	TAP_CASE(remount_changes),
