@@ -519,13 +519,15 @@ static bool erofs_mounts_same(const struct erofs_sb_info *a,
 }
 
 /*
- * Called under sb_lock. A superblock on a block device is told by its number,
+ * Called under sb_lock. Labels of a security module (context=) are a superblock's, as
+ * is who may use it. A superblock on a block device is told by its number,
  * because it is listed longer than its s_fs_info lives.
  */
 static int erofs_test_super(struct super_block *sb, struct fs_context *fc)
 {
 	return !MAJOR(sb->s_dev) && sb->s_user_ns == fc->user_ns &&
-	       erofs_mounts_same(EROFS_SB(sb), fc->s_fs_info);
+	       erofs_mounts_same(EROFS_SB(sb), fc->s_fs_info) &&
+	       !security_sb_mnt_opts_compat(sb, fc->security);
 }
 
 static int erofs_check_opts(struct fs_context *fc)
@@ -591,8 +593,8 @@ static int erofs_join_super(struct super_block *sb, struct fs_context *fc)
  * erofs_get_tree - find or make the superblock that a context asks for
  * @fc: the context, with its options
  *
- * The same file with the same offset, devices, options and user namespace is
- * one superblock, hence one copy of every cached page.
+ * The same file with the same offset, devices, options, labels and user namespace
+ * is one superblock, hence one copy of every cached page.
  *
  * Context: sleeps.
  * Return: 0 with fc->root set, or an errno, after a message.
