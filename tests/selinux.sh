@@ -15,21 +15,21 @@ here=$(cd "$(dirname "$0")" && pwd)
 data=${EROFS_DATA:-/data}
 image=$data/default-4096.img
 selinux=/sys/fs/selinux
-[ -d $selinux ] || ktap_skip_all "the kernel does not run with SELinux"
+[ -d "$selinux" ] || ktap_skip_all "the kernel does not run with SELinux"
 [ -e "$data/selinux.policy" ] || ktap_skip_all "no policy; run scripts/test-data"
 
 work=$(mktemp -d /tmp/selinux.XXXXXX)
 mkdir "$work/one" "$work/again" "$work/two" "$work/none"
 cleanup() {
 	umount -q "$work/one" "$work/again" "$work/two" "$work/none"
-	! mountpoint -q $selinux || umount $selinux
+	! mountpoint -q "$selinux" || umount "$selinux"
 	rm -rf "$work"
 }
 trap cleanup EXIT
 
 policy() {
-	[ -e $selinux/load ] || mount -t selinuxfs none $selinux || return
-	dd if="$data/selinux.policy" of=$selinux/load bs=1M
+	[ -e "$selinux/load" ] || mount -t selinuxfs none "$selinux" || return
+	dd if="$data/selinux.policy" of="$selinux/load" bs=1M
 }
 
 # labelled NAME TYPE: mount(8) leaves context= out where SELinux has no configuration
