@@ -17,6 +17,8 @@ xattr=NAME   the attribute of getxattr
 off=N        read: where to start (0); pat=N: so many first bytes of the file
              are good, and must be so if they are delivered
 log=none     the answer is a right one, of which nobody needs be told
+log=late     "ok": what nobody waits for is damaged, and one line tells of it at
+             some time
 
 Every image that mounts holds the undamaged file /ok. What is as large as a
 superblock is a multiple of 512 bytes, so that a block device can show all of
@@ -82,7 +84,7 @@ class Writer:
                      if v is not None}
             self.line(name, stage, target, extra.pop('errno', errno), extra)
 
-    def good(self, what, img, opts=None, fix=True, raw=None):
+    def good(self, what, img, opts=None, fix=True, raw=None, log=None):
         name = 'good-' + what
         if name in self.images:
             raise ValueError(f'{name} twice')
@@ -98,6 +100,8 @@ class Writer:
                 f'{name}.dev{n + 1}' for n in range(len(img.devices)))
         if opts:
             keys['opts'] = opts
+        if log:
+            keys['log'] = log
         self.line(name, 'ok', '-', '0', keys)
 
     def line(self, name, stage, target, errno, keys):
@@ -1331,7 +1335,7 @@ def good(w):
     img.build()
     img.sb['metabox_nid'] = img.node('#box').nid
     img.sb['xattr_prefix_start'] = 8 * 4096 // 4
-    w.good('prefixes-behind-damage', img)
+    w.good('prefixes-behind-damage', img, log='late')
     # The bit is also that of deduplication, which needs no packed inode
     w.good('prefixes-no-packed', base(nodes_again(), prefixes=names,
                                       incompat=e.INCOMPAT_FRAGMENTS))
