@@ -918,6 +918,27 @@ static bool erofs_all_bdev(const struct erofs_sb_info *sbi)
 	return true;
 }
 
+/*
+ * Who may not wait gets what the cache holds. Readahead that has to find or decode
+ * the rest first would do so in his task, and he would wait for it all the same. The
+ * flag is his no longer when he comes again, as one who may.
+ */
+static ssize_t erofs_cached_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	const bool waits = (iocb->ki_flags & (IOCB_NOWAIT | IOCB_NOIO)) ==
+			   IOCB_NOWAIT &&
+			   erofs_iomap_waits(file_inode(iocb->ki_filp),
+					     iocb->ki_pos, iov_iter_count(to));
+	ssize_t ret;
+
+	if (!waits)
+		return filemap_read(iocb, to, 0);
+	iocb->ki_flags |= IOCB_NOIO;
+	ret = filemap_read(iocb, to, 0);
+	iocb->ki_flags &= ~IOCB_NOIO;
+	return ret;
+}
+
 static ssize_t erofs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -927,7 +948,7 @@ static ssize_t erofs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (IS_ENABLED(CONFIG_FS_DAX) && IS_DAX(inode))
 		return dax_iomap_rw(iocb, to, &erofs_iomap_ops);
 	if (!(iocb->ki_flags & IOCB_DIRECT))
-		return filemap_read(iocb, to, 0);
+		return erofs_cached_read(iocb, to);
 	if (erofs_all_bdev(EROFS_SB(inode->i_sb)))
 		return iomap_dio_rw(iocb, to, &erofs_iomap_ops, NULL, 0, NULL,
 				    0);

@@ -925,6 +925,42 @@ static void read_edges(const void *arg)
 	CHECK(read(fd, a, 100) < 0 && errno == EISDIR, "a directory: %m");
 }
 
+/* What has to be found or decoded first is not read by who may not wait */
+static void nowait_cached(const void *arg)
+{
+	static const struct {
+		const char *image, *file;
+		off_t off;
+	} what[] = {
+		{ "stream-lz4", "stream", 1 << 20 },
+		{ "chunk8-4k-512", "exact", 8192 },
+	};
+	char at[16], a[4096], b[4096];
+	struct iovec iov = { a, sizeof(a) };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		const char *path;
+		ssize_t n;
+		int fd, k;
+
+		snprintf(at, sizeof(at), "mnt%zu", i);
+		path = below(mount_image(what[i].image, via_of(arg), at),
+			     what[i].file);
+		fd = open_need(path, O_RDONLY);
+		drop_caches();
+		for (k = 0; k < 2; k++) {
+			n = preadv2(fd, &iov, 1, what[i].off, 8 /* RWF_NOWAIT */);
+			CHECK(n < 0 && errno == EAGAIN, "%s: %zd: %m", path, n);
+		}
+		NEED(pread(fd, b, sizeof(b), what[i].off) == sizeof(b), "%m");
+		n = preadv2(fd, &iov, 1, what[i].off, 8 /* RWF_NOWAIT */);
+		CHECK(n == sizeof(a) && !memcmp(a, b, sizeof(a)),
+		      "%s: %zd of what is cached: %m", path, n);
+		close(fd);
+	}
+}
+
 static void advice(const void *arg)
 {
 	const char *dir = mount_image("full", via_of(arg), "mnt");
@@ -2307,6 +2343,7 @@ static const struct tap_case cases[] = {
 	ON_BOTH(exec_file),
 	ON_BOTH(sendfile_splice),
 	ON_BOTH(read_edges),
+	ON_BOTH(nowait_cached),
 	ON_BOTH(advice),
 	ON_BOTH(direct_io),
 	{ .name = "direct_nowait.block", .fn = direct_nowait, .arg = &via_block },
