@@ -481,7 +481,7 @@ int erofs_file_probe(struct super_block *sb, struct erofs_dev *dev)
 	return 0;
 }
 
-/* A mount's own has no rescuer, as nobody frees memory by reading: it costs no thread */
+/* Without a rescuer, as nobody frees memory by reading: it costs no thread */
 static struct erofs_queue *erofs_queue_new(const struct super_block *whose)
 {
 	struct erofs_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL);

@@ -671,29 +671,6 @@ static void delayed(const void *arg)
 
 /* -------------------------------------------- a disk that does not answer at all */
 
-/* More than a workqueue lets run at once: 256, and 1024 on newer kernels */
-#define STUCK_READS	1200
-
-/* Pages of big, each of which is asked for by itself, while nobody waits */
-static void ask_for_pages(int fd)
-{
-	off_t page;
-
-	for (page = 0; page < STUCK_READS; page++)
-		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
-}
-
-static void pages_are_right(int fd)
-{
-	char buf[4096];
-	off_t off;
-
-	for (off = 0; off < STUCK_READS * 4096; off += 4096)
-		NEED(pread(fd, buf, 4096, off) == 4096 &&
-		     pattern_check(buf, 4096, PATTERN_BIG_SEED, off) < 0,
-		     "wrong at %lld, or not there: %m", (long long)off);
-}
-
 /* But not where ext4 has them: who asks would have to wait for that himself */
 static void drop_pages(const char *image)
 {
@@ -704,24 +681,6 @@ static void drop_pages(const char *image)
 	free(data);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	close(fd);
-}
-
-/* Within 30 seconds, or else when the disk answers again */
-static pid_t read_elsewhere(const char *mnt, int *status)
-{
-	const double end = now_s() + 30;
-	pid_t pid = fork(), ended;
-
-	NEED(pid >= 0, "fork: %m");
-	if (!pid)
-		_exit(!file_is_pattern(below(mnt, "exact"), PATTERN_EXACT_SEED,
-				       PATTERN_EXACT_SIZE));
-	do {
-		usleep(10000);
-		ended = waitpid(pid, status, WNOHANG);
-	} while (!ended && now_s() < end);
-	CHECK(ended == pid, "it stands behind reads of another disk");
-	return ended ? 0 : pid;
 }
 
 /*
@@ -736,7 +695,8 @@ static void stuck_disk(const void *arg)
 	const char *mnt = new_dir("mnt"), *stuck = new_dir("stuck");
 	const char *disk = tmp_path("other-disk"), *dir = new_dir("other");
 	int status = 0, fd;
-	pid_t left;
+	bool ended;
+	pid_t pid;
 
 	(void)arg;
 	make_ext4(&b);
@@ -753,13 +713,15 @@ static void stuck_disk(const void *arg)
 	drop_pages(other.path);
 	NEED_OK(dm_call(DM_DEV_SUSPEND, NULL, DM_SUSPEND_FLAG |
 			DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG), "suspend");
-	ask_for_pages(fd);
-	left = read_elsewhere(mnt, &status);
+	stuck_ask(fd);
+	pid = stuck_beside(mnt);
+	ended = child_ends(pid, 30, &status);
+	CHECK(ended, "it stands behind reads of another disk");
 	dm_resume();
-	if (left)
-		NEED(waitpid(left, &status, 0) == left, "%m");
+	if (!ended)
+		NEED(waitpid(pid, &status, 0) == pid, "%m");
 	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "status %x", status);
-	pages_are_right(fd);
+	stuck_right(fd);
 	close(fd);
 	CHECK_ERR(do_umount(stuck, 0), 0, "umount");
 	CHECK_ERR(do_umount(mnt, 0), 0, "umount of the other");

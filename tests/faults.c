@@ -1168,15 +1168,13 @@ static pid_t start_waiter(const struct subject *s, unsigned int how)
 /* It was waiting all the time, and does not when it is killed */
 static void end_waiter(pid_t pid, unsigned int how)
 {
-	double end = now_s() + 10;
 	int status = 0;
-	pid_t ret;
+	bool ended;
 
 	kill(pid, SIGKILL);
-	while (!(ret = waitpid(pid, &status, WNOHANG)) && now_s() < end)
-		usleep(10000);
-	CHECK(ret == pid, "reader %u waits on when it is killed", how);
-	CHECK(ret != pid || WIFSIGNALED(status), "reader %u did not wait", how);
+	ended = child_ends(pid, 10, &status);
+	CHECK(ended, "reader %u waits on when it is killed", how);
+	CHECK(!ended || WIFSIGNALED(status), "reader %u did not wait", how);
 }
 
 /*
@@ -1229,9 +1227,6 @@ static void stall(const void *arg)
 	CHECK_ERR(do_umount(tmp_path("lower"), 0), 0, "umount of FUSE");
 }
 
-/* More than a workqueue lets run at once: 256, and 1024 on newer kernels */
-#define STUCK_READS	1200
-
 /* Opens what is to be stuck on a server of its own, which answers yet */
 static int stuck_open(struct fuse_control **server)
 {
@@ -1244,26 +1239,11 @@ static int stuck_open(struct fuse_control **server)
 	return open_need(below(dir, "big"), O_RDONLY);
 }
 
-/* Each page is asked for by itself, and nobody waits for any */
 static void stuck_reads(int fd, struct fuse_control *server)
 {
-	off_t page;
-
 	drop_caches();
 	hold(server);
-	for (page = 0; page < STUCK_READS; page++)
-		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
-}
-
-static void stuck_right(int fd)
-{
-	char buf[4096];
-	off_t off;
-
-	for (off = 0; off < STUCK_READS * 4096; off += 4096)
-		NEED(pread(fd, buf, 4096, off) == 4096 &&
-		     pattern_check(buf, 4096, PATTERN_BIG_SEED, off) < 0,
-		     "wrong at %lld, or not there: %m", (long long)off);
+	stuck_ask(fd);
 }
 
 /*
@@ -1273,26 +1253,20 @@ static void stuck_right(int fd)
 static void stuck_server(const void *arg)
 {
 	struct source src = { .path = data_path(image_find("default-4096")->image) };
-	const char *mnt = new_dir("mnt"), *file = below(mnt, "exact");
-	const double end = now_s() + 30;
+	const char *mnt = new_dir("mnt");
 	struct fuse_control *server;
-	pid_t pid, ended;
-	int fd, status;
+	int fd, status = 0;
+	bool ended;
+	pid_t pid;
 
 	(void)arg;
 	start_fuse(&src, true);
 	NEED_OK(mount_at(&src, mnt), "mount");
 	fd = stuck_open(&server);
 	stuck_reads(fd, server);
-	pid = fork();
-	if (!pid)
-		_exit(!file_is_pattern(file, PATTERN_EXACT_SEED,
-				       PATTERN_EXACT_SIZE));
-	do {
-		usleep(10000);
-		ended = waitpid(pid, &status, WNOHANG);
-	} while (!ended && now_s() < end);
-	CHECK(ended == pid, "it stands behind reads of another server");
+	pid = stuck_beside(mnt);
+	ended = child_ends(pid, 30, &status);
+	CHECK(ended, "it stands behind reads of another server");
 	CHECK(server->seen == 1, "that server answers");
 	server->stall = 0;
 	if (!ended)

@@ -1143,6 +1143,48 @@ bool mountinfo(const char *target, char *source, size_t source_size,
 	return found;
 }
 
+/* ----------------------------------------------- a store that does not answer */
+
+void stuck_ask(int fd)
+{
+	off_t page;
+
+	for (page = 0; page < STUCK_READS; page++)
+		posix_fadvise(fd, page * 4096, 4096, POSIX_FADV_WILLNEED);
+}
+
+void stuck_right(int fd)
+{
+	char buf[4096];
+	off_t off;
+
+	for (off = 0; off < STUCK_READS * 4096; off += 4096)
+		NEED(pread(fd, buf, 4096, off) == 4096 &&
+		     pattern_check(buf, 4096, PATTERN_BIG_SEED, off) < 0,
+		     "wrong at %lld, or not there: %m", (long long)off);
+}
+
+pid_t stuck_beside(const char *mnt)
+{
+	pid_t pid = fork();
+
+	NEED(pid >= 0, "fork: %m");
+	if (!pid)
+		_exit(!file_is_pattern(below(mnt, "exact"), PATTERN_EXACT_SEED,
+				       PATTERN_EXACT_SIZE));
+	return pid;
+}
+
+bool child_ends(pid_t pid, double seconds, int *status)
+{
+	const double end = now_s() + seconds;
+	pid_t got;
+
+	while (!(got = waitpid(pid, status, WNOHANG)) && now_s() < end)
+		usleep(10000);
+	return got == pid;
+}
+
 /* ----------------------------------------------------------- kernel log */
 
 int kmsg_open(void)

@@ -244,6 +244,20 @@ bool file_is_pattern(const char *path, uint64_t seed, uint64_t size);
 bool mountinfo(const char *target, char *source, size_t source_size,
 	       char *opts, size_t opts_size);
 
+/* ----------------------------------------------- a store that does not answer */
+
+/* More than a workqueue lets run at once: 256, and 1024 on newer kernels */
+#define STUCK_READS	1200
+
+/* Pages of big, each of which is asked for by itself, while nobody waits */
+void stuck_ask(int fd);
+/* They are there, and right */
+void stuck_right(int fd);
+/* A child that reads exact of another mount; it ends with 0 if that is right */
+pid_t stuck_beside(const char *mnt);
+/* Whether a child ends within so many seconds; then *status is its wait status */
+bool child_ends(pid_t pid, double seconds, int *status);
+
 /* ----------------------------------------------------------- kernel log */
 
 int kmsg_open(void);		/* positioned at the end */

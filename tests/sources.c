@@ -262,24 +262,76 @@ static void on_9p(const void *arg)
 	check_mounts(path, "default-4096");
 }
 
-static void on_nfs(const void *arg)
+/* A copy of an image that NFS serves at *dir, until nfs_down(dir) */
+static const char *nfs_image(const char *name, const char **dir)
 {
-	const char *from = new_dir("export"), *dir = new_dir("lower");
-	char path[PATH_MAX];
+	const char *from = new_dir("export");
 	int ret;
 
-	(void)arg;
-	snprintf(path, sizeof(path), "%s/image", from);
-	copy_file(image_path(images[0]), path);
-	ret = run("%s up %s %s", tool_path("nfs.sh"), from, dir);
+	*dir = new_dir("lower");
+	copy_file(image_path(name), below(from, "image"));
+	ret = run("%s up %s %s", tool_path("nfs.sh"), from, *dir);
 	if (ret == KSFT_SKIP)
 		tap_skip("no NFS server or client here");
 	NEED(!ret, "nfs.sh: %d", ret);
-	snprintf(path, sizeof(path), "%s/image", dir);
+	return below(*dir, "image");
+}
+
+static void nfs_down(const char *dir)
+{
+	CHECK(!run("%s down %s", tool_path("nfs.sh"), dir), "nfs.sh down");
+}
+
+static void on_nfs(const void *arg)
+{
+	const char *dir, *path = nfs_image(images[0], &dir);
+
+	(void)arg;
 	check_mounts(path, images[0]);
 	drop_caches();
 	check_mounts(path, images[0]);
-	CHECK(!run("%s down %s", tool_path("nfs.sh"), dir), "nfs.sh down");
+	nfs_down(dir);
+}
+
+static void on_memfd(const void *arg)
+{
+	int fd = syscall(__NR_memfd_create, "an image", MFD_ALLOW_SEALING);
+	char path[64];
+	size_t len = 0;
+	char *data = slurp(image_path(images[0]), &len);
+
+	(void)arg;
+	NEED(fd >= 0 && data, "memfd: %m");
+	NEED(write(fd, data, len) == (ssize_t)len, "write: %m");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	check_mounts(path, images[0]);
+	/* As image builders leave it: nobody can change it any more */
+	NEED(!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK |
+		    F_SEAL_GROW | F_SEAL_SEAL), "seal: %m");
+	check_mounts(path, images[0]);
+}
+
+/* Also what /dev/shm holds is a file like any other, opened for reading only */
+static void unlinked(const void *arg)
+{
+	const char *path = tmp_path("gone.img"), *mnt = new_dir("mnt");
+	char proc[64], source[PATH_MAX];
+	int fd;
+
+	(void)arg;
+	copy_file(image_path(images[0]), path);
+	fd = open_need(path, O_RDONLY);
+	unlink(path);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	check_mounts(proc, images[0]);
+	NEED_OK(mount_via(proc, VIA_PATH, mnt, NULL), "mount");
+	close(fd);
+	NEED(mountinfo(mnt, source, sizeof(source), NULL, 0), "no mountinfo");
+	CHECK(strstr(source, "gone.img\\040(deleted)"), "source is %s", source);
+	/* The superblock alone holds the file now */
+	drop_caches();
+	tree_equals(mnt, dump_path(images[0]));
+	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
 }
 
 /* ------------------------------------------ direct reads of the user's */
@@ -323,9 +375,9 @@ static void change_mode(const char *path)
 static void direct_into_itself(const char *image, bool changed)
 {
 	const char *mnt = new_dir("self");
-	const double start = now_s();
-	int status = 0, got = 0;
 	pid_t pid, changer = -1;
+	int status = 0;
+	bool ended;
 
 	NEED_OK(mount_via(image, VIA_PATH, mnt, NULL), "mount");
 	if (changed) {
@@ -341,93 +393,38 @@ static void direct_into_itself(const char *image, bool changed)
 		fflush(stdout);
 		_exit(tap_failed());
 	}
-	while (!got && now_s() - start < 60) {
-		usleep(10000);
-		got = waitpid(pid, &status, WNOHANG);
-	}
-	CHECK(got == pid && !status, "%s", got ? "it failed" : "no end");
-	if (changer > 0) {
-		CHECK(!kill(changer, SIGKILL), "chmod has failed");
-		waitpid(changer, NULL, 0);
-	}
-	if (!got) {
+	/* in less than the case has, which could then not undo anything */
+	ended = child_ends(pid, 45, &status);
+	CHECK(ended, "no end");
+	CHECK(!status, "it failed, status %x", status);
+	if (!ended) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
+	}
+	if (changer > 0) {
+		kill(changer, SIGKILL);
+		NEED(waitpid(changer, &status, 0) == changer, "%m");
+		CHECK(WIFSIGNALED(status), "chmod has failed");
 	}
 	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
 }
 
 static void into_itself_ext4(const void *arg)
 {
-	const char *dir = new_dir("lower"), *file = tmp_path("disk");
-	char path[PATH_MAX];
+	const char *path = below(lower_dir(ON_EXT4), "image");
 
 	(void)arg;
-	NEED(!run("truncate -s 64M %s && mke2fs -q -t ext4 %s && "
-		  "mount -o loop %s %s", file, file, file, dir), "no ext4");
-	snprintf(path, sizeof(path), "%s/image", dir);
 	copy_file(image_path("full"), path);
 	direct_into_itself(path, true);
-	CHECK_ERR(do_umount(dir, 0), 0, "umount of ext4");
 }
 
 static void into_itself_nfs(const void *arg)
 {
-	const char *from = new_dir("export"), *dir = new_dir("lower");
-	char path[PATH_MAX];
-	int ret;
+	const char *dir, *path = nfs_image("full", &dir);
 
 	(void)arg;
-	snprintf(path, sizeof(path), "%s/image", from);
-	copy_file(image_path("full"), path);
-	ret = run("%s up %s %s", tool_path("nfs.sh"), from, dir);
-	if (ret == KSFT_SKIP)
-		tap_skip("no NFS server or client here");
-	NEED(!ret, "nfs.sh: %d", ret);
-	snprintf(path, sizeof(path), "%s/image", dir);
 	direct_into_itself(path, false);
-	CHECK(!run("%s down %s", tool_path("nfs.sh"), dir), "nfs.sh down");
-}
-
-static void on_memfd(const void *arg)
-{
-	int fd = syscall(__NR_memfd_create, "an image", MFD_ALLOW_SEALING);
-	char path[64];
-	size_t len = 0;
-	char *data = slurp(image_path(images[0]), &len);
-
-	(void)arg;
-	NEED(fd >= 0 && data, "memfd: %m");
-	NEED(write(fd, data, len) == (ssize_t)len, "write: %m");
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	check_mounts(path, images[0]);
-	/* As image builders leave it: nobody can change it any more */
-	NEED(!fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK |
-		    F_SEAL_GROW | F_SEAL_SEAL), "seal: %m");
-	check_mounts(path, images[0]);
-}
-
-/* Also what /dev/shm holds is a file like any other, opened for reading only */
-static void unlinked(const void *arg)
-{
-	const char *path = tmp_path("gone.img"), *mnt = new_dir("mnt");
-	char proc[64], source[PATH_MAX];
-	int fd;
-
-	(void)arg;
-	copy_file(image_path(images[0]), path);
-	fd = open_need(path, O_RDONLY);
-	unlink(path);
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	check_mounts(proc, images[0]);
-	NEED_OK(mount_via(proc, VIA_PATH, mnt, NULL), "mount");
-	close(fd);
-	NEED(mountinfo(mnt, source, sizeof(source), NULL, 0), "no mountinfo");
-	CHECK(strstr(source, "gone.img\\040(deleted)"), "source is %s", source);
-	/* The superblock alone holds the file now */
-	drop_caches();
-	tree_equals(mnt, dump_path(images[0]));
-	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
+	nfs_down(dir);
 }
 
 /* ---------------------------------------------------------- mountinfo */
