@@ -897,6 +897,12 @@ static ssize_t erofs_direct_file(struct kiocb *iocb, struct iov_iter *to)
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	while (iov_iter_count(to) && iocb->ki_pos < i_size_read(inode)) {
+		/* a piece is not long, but there may be any number (M5) */
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		cond_resched();
 		ret = erofs_direct_piece(inode, iocb->ki_pos, to);
 		if (ret <= 0)
 			break;

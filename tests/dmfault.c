@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -730,6 +731,63 @@ static void stuck_disk(const void *arg)
 	close_disk(&b.disk);
 }
 
+/* ------------------------------------------------- a killed reader of very much */
+
+/* Into memory that is all there, for what has to be found stops who is killed */
+static void read_big(int fd, int ready)
+{
+	void *mem = mmap(NULL, PATTERN_BIG_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (mem == MAP_FAILED || write(ready, "", 1) != 1)
+		_exit(2);
+	_exit(pread(fd, mem, PATTERN_BIG_SIZE, 0) < 0);
+}
+
+/* It is read a piece after the other, of which each takes its time */
+static void killed_direct(const void *arg)
+{
+	struct bed b = { .layer = BELOW_EXT4, .image = "full" };
+	const char *mnt = new_dir("mnt");
+	struct table t = {};
+	int status = 0, fd, ready[2];
+	char args[128], byte;
+	double begin;
+	pid_t pid;
+
+	(void)arg;
+	make_ext4(&b);
+	NEED_OK(mount_at(&b.s.src, mnt), "mount");
+	fd = open_need(below(mnt, "big"), O_RDONLY | O_DIRECT);
+	NEED(!pipe(ready), "pipe: %m");
+	snprintf(args, sizeof(args), "%s 0 500", b.disk.loop);
+	add_target(&t, 0, b.disk.sectors, "delay", args);
+	if (!dm_load(&t)) {
+		NEED_OK(do_umount(mnt, 0), "umount");
+		NEED_OK(do_umount(b.lower, 0), "umount of ext4");
+		close_disk(&b.disk);
+		tap_skip("no dm-delay");
+	}
+	dm_resume();
+	pid = fork();
+	NEED(pid >= 0, "fork: %m");
+	if (!pid)
+		read_big(fd, ready[1]);
+	NEED(read(ready[0], &byte, 1) == 1, "%m");
+	usleep(300000);
+	begin = now_s();
+	kill(pid, SIGKILL);
+	NEED(waitpid(pid, &status, 0) == pid, "%m");
+	CHECK(WIFSIGNALED(status), "it has not waited, status %x", status);
+	CHECK(now_s() - begin < 5, "a killed reader took %.1f s",
+	      now_s() - begin);
+	dm_switch(linear(&b.disk));
+	close(fd);
+	CHECK_ERR(do_umount(mnt, 0), 0, "umount");
+	CHECK_ERR(do_umount(b.lower, 0), 0, "umount of ext4");
+	close_disk(&b.disk);
+}
+
 /* --------------------------------------------------------------------- cases */
 
 static const struct plan plan[] = {
@@ -758,6 +816,7 @@ static const struct tap_case cases[] = {
 	ONE(delayed, "image-encoded", 2),
 	ONE(delayed, "ext4", 1),
 	TAP_CASE(stuck_disk),
+	TAP_CASE(killed_direct),
 };
 
 int main(int argc, char **argv)
